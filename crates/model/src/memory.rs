@@ -64,7 +64,7 @@ impl EstateBuilder {
     }
 
     /// Closes the estate: answers find their resources, implied resources are made, indexes are built.
-    pub fn finish(mut self, kinds: KindCatalogue) -> MemoryEstate {
+    pub fn finish(mut self, kinds: Arc<KindCatalogue>) -> MemoryEstate {
         for resource in &self.resources {
             self.scopes.entry(resource.scope.clone()).or_default();
             if let (Cloud::Aws, Some(region)) = (resource.cloud, &resource.region) {
@@ -236,7 +236,7 @@ impl Sink for EstateBuilder {
 
 /// An estate in memory. Resources are sorted by kind and id, so that every answer is in a stable order.
 pub struct MemoryEstate {
-    kinds: KindCatalogue,
+    kinds: Arc<KindCatalogue>,
     resources: Vec<Arc<Resource>>,
     by_id: HashMap<ResourceId, u32>,
     by_kind: HashMap<Kind, std::ops::Range<usize>>,
@@ -255,7 +255,7 @@ impl MemoryEstate {
         listings: Listings,
         scopes: BTreeMap<Scope, ScopeFacts>,
         problems: Vec<Problem>,
-        kinds: KindCatalogue,
+        kinds: Arc<KindCatalogue>,
     ) -> Self {
         let mut resources: Vec<_> = resources.into_iter().map(Arc::new).collect();
         resources.sort_by(|left, right| left.kind.cmp(&right.kind).then_with(|| left.id.cmp(&right.id)));
@@ -533,7 +533,7 @@ mod tests {
         builder.resource(azure("/subscriptions/a/x/servers/S1/databases/d", "K/servers/databases", json!({})));
         builder.resource(azure("/subscriptions/a/x/servers/s10/databases/d", "K/servers/databases", json!({})));
         builder.resource(azure("/subscriptions/a/X/servers/s1", "K/servers", json!({"a": 1, "b": 2})));
-        let estate = builder.finish(KindCatalogue::default());
+        let estate = builder.finish(Arc::default());
         assert_eq!(estate.resources().len(), 3);
         let server = estate.by_id(&ResourceId::new(Cloud::Azure, "/SUBSCRIPTIONS/a/x/servers/s1")).unwrap();
         assert_eq!(server.document.root().len(), 2);
@@ -557,7 +557,7 @@ mod tests {
                 builder.inline_copy(copy);
                 builder.resource(listed);
             }
-            let estate = builder.finish(KindCatalogue::default());
+            let estate = builder.finish(Arc::default());
             assert_eq!(estate.resources()[0].document.root().get("from").unwrap().as_str(), Some("list"));
         }
     }
@@ -569,7 +569,7 @@ mod tests {
         let mut builder = EstateBuilder::new();
         builder.resource(azure("/subscriptions/a/nic", "Nic", json!({"subnets": [{"id": "/subscriptions/a/SUBNET"}]})));
         builder.resource(azure("/subscriptions/a/subnet", "Subnet", json!({})));
-        let estate = builder.finish(kinds);
+        let estate = builder.finish(Arc::new(kinds));
         let subnet = estate.by_id(&ResourceId::new(Cloud::Azure, "/subscriptions/a/subnet")).unwrap();
         assert_eq!(estate.referring(&subnet, &Kind::new("nic"), "subnet").len(), 1);
         assert!(estate.referring(&subnet, &Kind::new("nic"), "other").is_empty());
@@ -584,7 +584,7 @@ mod tests {
         builder.listing(kind.clone(), place("eu-west-1"), Listing::Complete);
         builder.listing(kind.clone(), place("us-east-1"), Listing::Failed(Cause::CallFailed("denied".into())));
         builder.listing(kind.clone(), place("us-east-1"), Listing::Complete);
-        let estate = builder.finish(KindCatalogue::default());
+        let estate = builder.finish(Arc::default());
         assert_eq!(estate.listing(&kind, &scope, Some("eu-west-1")), Listing::Complete);
         assert!(matches!(estate.listing(&kind, &scope, Some("us-east-1")), Listing::Failed(_)));
         assert!(matches!(estate.listing(&kind, &scope, None), Listing::Failed(_)));
@@ -600,7 +600,7 @@ mod tests {
         builder.resource(azure("/subscriptions/a/b", "K", json!({})));
         builder.attach(id.clone(), "GetY".into(), Answer::Found(json!({"z": 1}).into()));
         builder.attach(ResourceId::new(Cloud::Azure, "/nobody"), "GetX".into(), Answer::Absent);
-        let estate = builder.finish(KindCatalogue::default());
+        let estate = builder.finish(Arc::default());
         let resource = estate.by_id(&id).unwrap();
         assert!(matches!(resource.attachment("getx"), Some(Answer::Absent)));
         assert!(matches!(resource.attachment("GetY"), Some(Answer::Found(_))));

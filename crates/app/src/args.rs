@@ -1,0 +1,263 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use yagura_content::Language;
+use yagura_model::{Cloud, Severity, Timestamp};
+
+/// Posture of Azure, AWS and Google Cloud from what the clouds export: inventory, recommendations, secure score,
+/// compliance, every number explained.
+#[derive(Debug, Parser)]
+#[command(name = "yagura", version, max_term_width = 110)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 findings at or over --fail-on, 4 done but incomplete.")]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Assess an estate and sum it up
+    Scan(ScanArguments),
+    /// List the resources of an estate
+    Inventory(EstateArguments),
+    /// List recommendations, or with --all every recommendation x resource
+    Recommendations(RecommendationsArguments),
+    /// Show the secure score of every scope, cloud and everything
+    Score(EstateArguments),
+    /// Show compliance with standards
+    Compliance(ComplianceArguments),
+    /// Explain a verdict, or a score
+    Explain(ExplainArguments),
+    /// Show what the score becomes when something is fixed
+    WhatIf(WhatIfArguments),
+    /// Check, list, show or start content files
+    Content(ContentArguments),
+    /// Evaluate Azure Policy definitions
+    Policy(PolicyArguments),
+    /// Print a completion script for a shell
+    Completions(CompletionsArguments),
+}
+
+/// What every command that reads an estate takes.
+#[derive(Clone, Debug, Args)]
+pub struct EstateArguments {
+    /// Export files or folders; `-` is standard input
+    #[arg(value_name = "ESTATE", required = true)]
+    pub estate: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub knowledge: KnowledgeArguments,
+
+    #[command(flatten)]
+    pub filter: FilterArguments,
+
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+
+    /// Exit with 3 if an unhealthy, not exempted finding has this severity or a higher one
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+
+    /// The time of the evaluation instead of now, RFC 3339
+    #[arg(long, value_name = "TIME")]
+    pub at: Option<Timestamp>,
+
+    /// No progress and no notes on standard error, only errors
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+/// What is known and decided.
+#[derive(Clone, Debug, Default, Args)]
+pub struct KnowledgeArguments {
+    /// A folder with own content that lies over the shipped one; may be given several times
+    #[arg(long, value_name = "DIR")]
+    pub content: Vec<PathBuf>,
+
+    /// Plans, parameters, exemptions and attestations (docs/configuration.md); YAGURA_CONFIG does the same
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Language of titles and texts: en or ja
+    #[arg(long, value_name = "LANGUAGE", default_value = "en")]
+    pub lang: Language,
+}
+
+/// Which part of the results is shown.
+#[derive(Clone, Debug, Default, Args)]
+pub struct FilterArguments {
+    /// Only these clouds: azure, aws, gcp
+    #[arg(long, value_delimiter = ',')]
+    pub cloud: Vec<Cloud>,
+    /// Only these subscriptions, accounts or projects (whole id, or its last part)
+    #[arg(long, value_delimiter = ',')]
+    pub scope: Vec<String>,
+    /// Only these severities: low, medium, high
+    #[arg(long, value_delimiter = ',')]
+    pub severity: Vec<Severity>,
+    /// Only recommendations that these standards name
+    #[arg(long, value_delimiter = ',')]
+    pub standard: Vec<String>,
+    /// Only resources whose id, name or kind contains this text
+    #[arg(long)]
+    pub resource: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    Table,
+    /// One JSON document
+    Json,
+    /// One JSON document a line
+    Jsonl,
+    /// Comma-separated, one header line
+    Csv,
+    /// One self-contained page
+    Html,
+    /// SARIF 2.1.0
+    Sarif,
+    /// OCSF Compliance Finding, one JSON document a line
+    Ocsf,
+}
+
+#[derive(Debug, Args)]
+pub struct ScanArguments {
+    #[command(flatten)]
+    pub estate: EstateArguments,
+    /// Evaluate the Azure Policy definitions, initiatives and assignments of this folder too
+    #[arg(long, value_name = "DIR")]
+    pub policies: Option<PathBuf>,
+    /// Aliases: the output of `az provider list --expand resourceTypes/aliases`
+    #[arg(long, value_name = "FILE", requires = "policies")]
+    pub aliases: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct RecommendationsArguments {
+    #[command(flatten)]
+    pub estate: EstateArguments,
+    /// One row per recommendation and resource, whatever its status
+    #[arg(long)]
+    pub all: bool,
+    /// Only rows with these statuses: healthy, unhealthy, notApplicable, unknown (with --all)
+    #[arg(long, value_delimiter = ',', requires = "all")]
+    pub status: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ComplianceArguments {
+    #[command(flatten)]
+    pub estate: EstateArguments,
+    /// Every control, not only the standards' sums
+    #[arg(long)]
+    pub controls: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    #[command(flatten)]
+    pub estate: EstateArguments,
+    /// The recommendation: its key, an older key, a policy definition id or another tool's check id
+    #[arg(long, value_name = "KEY", required_unless_present = "score")]
+    pub key: Option<String>,
+    /// Explain the score of this scope instead
+    #[arg(long, value_name = "SCOPE", conflicts_with = "key")]
+    pub score: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct WhatIfArguments {
+    #[command(flatten)]
+    pub estate: EstateArguments,
+    /// What would be fixed: KEY, KEY@RESOURCE-ID, or @RESOURCE-ID for everything on a resource
+    #[arg(long = "fix", value_name = "WHAT", required = true)]
+    pub fixes: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct ContentArguments {
+    #[command(subcommand)]
+    pub command: ContentCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ContentCommand {
+    /// Read every content file, refuse what is wrong, run the tests inside
+    Check {
+        /// A content folder to check instead of the built-in one
+        folder: Option<PathBuf>,
+        #[command(flatten)]
+        knowledge: KnowledgeArguments,
+    },
+    /// List recommendations, standards, controls, plans or resource types
+    List {
+        /// What to list
+        #[arg(value_enum, default_value_t = ContentSort::Recommendations)]
+        what: ContentSort,
+        #[command(flatten)]
+        knowledge: KnowledgeArguments,
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+    /// Show one recommendation
+    Show {
+        /// Its key, an older key, a policy definition id or another tool's check id
+        key: String,
+        #[command(flatten)]
+        knowledge: KnowledgeArguments,
+    },
+    /// Print a new recommendation file to start from
+    New {
+        /// The kind it speaks of, for instance Microsoft.Storage/storageAccounts
+        kind: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ContentSort {
+    Recommendations,
+    Standards,
+    Controls,
+    Plans,
+    ResourceTypes,
+}
+
+#[derive(Debug, Args)]
+pub struct PolicyArguments {
+    #[command(subcommand)]
+    pub command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PolicyCommand {
+    /// Evaluate one definition on one resource, or JSON-line cases from standard input
+    Eval {
+        /// A policy definition or rule (JSON); none = cases from standard input
+        #[arg(long, requires = "resource")]
+        definition: Option<PathBuf>,
+        /// A resource (JSON)
+        #[arg(long, requires = "definition")]
+        resource: Option<PathBuf>,
+        /// Parameters of the definition (JSON object)
+        #[arg(long, requires = "definition")]
+        parameters: Option<PathBuf>,
+        /// A folder with the alias catalogues that the cases name
+        #[arg(long, value_name = "DIR")]
+        aliases_dir: Option<PathBuf>,
+        /// Aliases: the output of `az provider list --expand resourceTypes/aliases`
+        #[arg(long, value_name = "FILE")]
+        aliases: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArguments {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}

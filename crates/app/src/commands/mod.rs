@@ -1,0 +1,12 @@
+//! One module a command.
+
+pub mod completions;
+pub mod compliance;
+pub mod content;
+pub mod explain;
+pub mod inventory;
+pub mod policy;
+pub mod recommendations;
+pub mod scan;
+pub mod score;
+pub mod what_if;

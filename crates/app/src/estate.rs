@@ -1,0 +1,191 @@
+//! Loads content and an estate and assesses it.
+
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use yagura_connect::export::{ReadOptions, ReadSummary, read_paths};
+use yagura_content::{Catalogue, ContentFile, Diagnostic, Gravity, Language, Layer, shipped};
+use yagura_model::{Cloud, EstateBuilder, MemoryEstate, ScopeLevel, Severity, Status, Timestamp};
+use yagura_posture::{Assessed, Fixes, SecureScore, Settings, View, assess, secure_score};
+use yagura_report::FindingContext;
+
+use crate::args::{EstateArguments, KnowledgeArguments};
+use crate::config;
+use crate::exit::Exit;
+use crate::filter::Filter;
+
+/// An estate with everything that is known and decided about it.
+pub struct Loaded {
+    pub catalogue: Catalogue,
+    pub settings: Settings,
+    pub estate: MemoryEstate,
+    pub summary: ReadSummary,
+    pub filter: Filter,
+    pub now: Timestamp,
+    pub language: Language,
+    incomplete: bool,
+    quiet: bool,
+}
+
+impl Loaded {
+    /// Reads content, configuration and estate; says on standard error what could not be read.
+    pub fn read(arguments: &EstateArguments) -> anyhow::Result<Self> {
+        let (catalogue, faulty) = catalogue(&arguments.knowledge)?;
+        let settings = config::settings(&arguments.knowledge)?;
+        let filter = Filter::new(&arguments.filter, &catalogue)?;
+        for path in &arguments.estate {
+            if path.as_os_str() != "-" && !path.exists() {
+                bail!("could not read the estate {}: there is no such file or folder", path.display());
+            }
+        }
+        let (estate, summary) = read_estate(&arguments.estate, &catalogue, arguments.quiet);
+        let mut incomplete = faulty;
+        for problem in estate.problems() {
+            incomplete |= problem.incomplete;
+            if problem.incomplete || !arguments.quiet {
+                eprintln!("{}: {problem}", if problem.incomplete { "warning" } else { "note" });
+            }
+        }
+        Ok(Self {
+            catalogue,
+            settings,
+            estate,
+            summary,
+            filter,
+            now: arguments.at.unwrap_or_else(Timestamp::now),
+            language: arguments.knowledge.lang,
+            incomplete,
+            quiet: arguments.quiet,
+        })
+    }
+
+    /// Assesses every resource.
+    pub fn assess(&self) -> Assessed {
+        assess(&self.estate, &self.catalogue, &self.settings, self.now)
+    }
+
+    /// What findings are made with.
+    pub fn context(&self) -> FindingContext<'_> {
+        FindingContext { catalogue: &self.catalogue, settings: &self.settings, language: self.language }
+    }
+
+    /// The secure score, raw and adjusted, of the scopes that the filter keeps.
+    pub fn scores(&self, assessed: &Assessed, fixes: &Fixes) -> (SecureScore, SecureScore) {
+        let score = |view| self.filter.score(secure_score(assessed, &self.catalogue, &self.settings, view, fixes));
+        (score(View::Raw), score(View::Adjusted))
+    }
+
+    /// Clouds of which the estate has resources.
+    pub fn clouds(&self) -> BTreeSet<Cloud> {
+        let clouds = self.estate.resources().iter().map(|resource| resource.cloud);
+        clouds.filter(|cloud| self.filter.keeps_cloud(*cloud)).collect()
+    }
+
+    /// Subscriptions, accounts and projects that were seen.
+    pub fn account_count(&self) -> usize {
+        self.estate.scopes().keys().filter(|scope| scope.level() == ScopeLevel::Account).count()
+    }
+
+    /// How the command ends: findings over the limit first, then incompleteness.
+    pub fn exit(&self, assessed: &Assessed, fail_on: Option<Severity>) -> Exit {
+        let over = |limit: Severity| {
+            assessed.assessments.iter().any(|assessment| {
+                assessment.status == Status::Unhealthy
+                    && assessment.exemption.is_none()
+                    && self.catalogue.recommendations()[assessment.recommendation as usize].source.severity >= limit
+                    && self.filter.keeps(assessment)
+            })
+        };
+        if fail_on.is_some_and(over) {
+            return Exit::Findings;
+        }
+        self.completeness()
+    }
+
+    /// Done, or done but incomplete.
+    pub fn completeness(&self) -> Exit {
+        let failed = self.estate.failed_listings();
+        if !self.quiet {
+            for (kind, place, cause) in failed.iter().take(20) {
+                eprintln!("warning: {kind} in {} could not be listed: {cause}", place.scope);
+            }
+            if failed.len() > 20 {
+                eprintln!("warning: {} more listings failed", failed.len() - 20);
+            }
+        }
+        if self.incomplete || !failed.is_empty() { Exit::Incomplete } else { Exit::Done }
+    }
+}
+
+/// The shipped content with the user's folders over it, and whether a file of theirs was refused.
+pub fn catalogue(knowledge: &KnowledgeArguments) -> anyhow::Result<(Catalogue, bool)> {
+    let mut layers = vec![Layer { files: shipped(), shipped: true }];
+    for folder in &knowledge.content {
+        layers.push(Layer { files: content_files(folder)?, shipped: false });
+    }
+    let (catalogue, diagnostics) = Catalogue::load(&layers);
+    let faulty = say(&diagnostics);
+    Ok((catalogue, faulty))
+}
+
+/// Prints errors of content; true when there was one.
+fn say(diagnostics: &[Diagnostic]) -> bool {
+    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.gravity == Gravity::Error);
+    errors.map(|diagnostic| eprintln!("{diagnostic}")).count() > 0
+}
+
+/// The YAML files of a content folder.
+pub fn content_files(folder: &Path) -> anyhow::Result<Vec<ContentFile>> {
+    let mut paths = Vec::new();
+    yaml_files(folder, &mut paths)?;
+    paths.sort();
+    let mut files = Vec::new();
+    for path in paths {
+        let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+        let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
+        files.push(ContentFile::yaml(name, text));
+    }
+    Ok(files)
+}
+
+fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("could not list the content folder {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            yaml_files(&path, found)?;
+        } else if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn read_estate(paths: &[PathBuf], catalogue: &Catalogue, quiet: bool) -> (MemoryEstate, ReadSummary) {
+    let mut builder = EstateBuilder::new();
+    let bar = progress_bar(quiet);
+    let progress = |bytes: u64| {
+        if let Some(bar) = &bar {
+            bar.set_position(bytes);
+        }
+    };
+    let options = ReadOptions { progress: Some(&progress), ..ReadOptions::default() };
+    let summary = read_paths(paths, catalogue.resource_types(), &mut builder, &options);
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    (builder.finish(catalogue.kinds()), summary)
+}
+
+fn progress_bar(quiet: bool) -> Option<ProgressBar> {
+    if quiet || !std::io::stderr().is_terminal() {
+        return None;
+    }
+    let style = ProgressStyle::with_template("{spinner} reading {bytes} ({bytes_per_sec})").ok()?;
+    let bar = ProgressBar::new_spinner().with_style(style);
+    bar.enable_steady_tick(std::time::Duration::from_millis(120));
+    Some(bar)
+}

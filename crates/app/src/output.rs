@@ -1,0 +1,87 @@
+//! How results are printed: data on standard output, everything else on standard error.
+
+use std::io::{BufWriter, IsTerminal, Write};
+
+use anyhow::bail;
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use serde::Serialize;
+
+use crate::args::Format;
+
+/// Buffered standard output.
+pub fn stdout() -> BufWriter<std::io::Stdout> {
+    BufWriter::with_capacity(64 * 1024, std::io::stdout())
+}
+
+/// One pretty JSON document.
+pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
+    let mut out = stdout();
+    serde_json::to_writer_pretty(&mut out, value)?;
+    out.write_all(b"\n")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// One JSON document a line.
+pub fn json_lines<T: Serialize>(rows: impl IntoIterator<Item = T>) -> anyhow::Result<()> {
+    let mut out = stdout();
+    for row in rows {
+        serde_json::to_writer(&mut out, &row)?;
+        out.write_all(b"\n")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// A table for people; columns whose header starts with `>` are set to the right.
+pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
+    let mut table = Table::new();
+    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(width());
+    table.set_header(header.iter().map(|name| Cell::new(name.trim_start_matches('>'))));
+    for row in rows {
+        table.add_row(row);
+    }
+    for (position, name) in header.iter().enumerate() {
+        if let (true, Some(column)) = (name.starts_with('>'), table.column_mut(position)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    let mut out = stdout();
+    writeln!(out, "{table}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Columns of the terminal: `COLUMNS`, else 120 (wide for a pipe, so that nothing is cut there).
+fn width() -> u16 {
+    let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    columns.unwrap_or(if std::io::stdout().is_terminal() { 120 } else { 200 })
+}
+
+/// A line for people.
+pub fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(std::io::stdout(), "{text}")?;
+    Ok(())
+}
+
+/// A heading for people: bold on a terminal unless `NO_COLOR` is set.
+pub fn heading(text: &str) -> anyhow::Result<()> {
+    if colored() { line(format_args!("\n\x1b[1m{text}\x1b[0m")) } else { line(format_args!("\n{text}")) }
+}
+
+/// Whether standard output takes colours: a terminal, and `NO_COLOR` is not set to something.
+fn colored() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+/// A percentage for people.
+pub fn percent(share: Option<f64>) -> String {
+    share.map_or_else(|| "not available".to_owned(), |share| format!("{:.2} %", share * 100.0))
+}
+
+/// For commands that cannot give a format.
+pub fn not_here(format: Format, command: &str, formats: &str) -> anyhow::Result<()> {
+    bail!("`{command}` cannot give {format:?}; it gives {formats}")
+}
