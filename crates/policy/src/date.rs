@@ -14,10 +14,10 @@ pub(crate) fn parse(text: &str) -> Option<Timestamp> {
     }
     if text.len() == 10 {
         let day: Date = text.parse().ok()?;
-        return Some(day.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+        return Some(day.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?.timestamp());
     }
     let civil: DateTime = text.trim_end_matches(['Z', 'z']).parse().ok()?;
-    Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    Some(civil.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?.timestamp())
 }
 
 /// Cheap test that spares parsers texts that are clearly no dates: `dddd-dd-dd`, and then nothing, `T` or a blank.
@@ -42,7 +42,7 @@ pub(crate) fn add_days(moment: Timestamp, days: i64) -> Option<Timestamp> {
 /// The moment moved by an ISO 8601 duration: `P1DT2H`, `-PT30M`.
 pub(crate) fn add_duration(moment: Timestamp, duration: &str) -> Option<Timestamp> {
     let span: Span = duration.parse().ok()?;
-    Some(moment.to_zoned(jiff::tz::TimeZone::UTC).checked_add(span).ok()?.timestamp())
+    Some(moment.to_zoned_datetime(jiff::tz::TimeZone::UTC).checked_add(span).ok()?.timestamp())
 }
 
 /// The text of a moment as Azure writes it: whole seconds, or seven digits after the point.

@@ -17,8 +17,8 @@ use crate::text;
 pub(crate) enum Dialect {
     /// Our own form: document paths, envelope paths, attached answers.
     Own,
-    /// Azure Policy: aliases.
-    Azure(Arc<AliasCatalogue>),
+    /// Azure Policy: aliases, at an API version or at none in particular.
+    Azure(Arc<AliasCatalogue>, Option<Arc<str>>),
 }
 
 impl Dialect {
@@ -30,7 +30,7 @@ impl Dialect {
     pub(crate) fn field(&self, text: &str) -> Result<Field, String> {
         match self {
             Self::Own => own_field(text),
-            Self::Azure(catalogue) => azure_field(text, catalogue),
+            Self::Azure(catalogue, version) => azure_field(text, catalogue, version.as_deref()),
         }
     }
 }
@@ -153,6 +153,11 @@ impl Field {
         let steps: Box<[Segment]> = path.segments().into();
         let collects = steps.contains(&Segment::Each);
         Self { source: Source::Document, steps, text: text.into(), collects, lenient, kind: None }
+    }
+
+    /// Whether it is a field of our own form.
+    pub(crate) fn is_own(&self) -> bool {
+        self.lenient
     }
 
     /// Whether it stands below an element that is being counted.
@@ -402,7 +407,7 @@ fn own_field(text: &str) -> Result<Field, String> {
     Ok(Field::at(source, text))
 }
 
-fn azure_field(text: &str, catalogue: &AliasCatalogue) -> Result<Field, String> {
+fn azure_field(text: &str, catalogue: &AliasCatalogue, version: Option<&str>) -> Result<Field, String> {
     let source = match text.to_ascii_lowercase().as_str() {
         "type" => Some(Source::Kind),
         "id" => Some(Source::Id),
@@ -417,9 +422,8 @@ fn azure_field(text: &str, catalogue: &AliasCatalogue) -> Result<Field, String> 
     if let Some(name) = tag_name(text) {
         return Ok(Field::at(Source::DocumentTag(name.into()), text));
     }
-    if text.contains('/')
-        && let Some(alias) = catalogue.resolve(text)
-    {
+    if text.contains('/') {
+        let alias = catalogue.resolve(text, version).ok_or_else(|| format!("`{text}` is no known alias"))?;
         let mut field = Field::document(&alias.path, text, false);
         field.kind = alias.kind;
         return Ok(field);

@@ -31,9 +31,15 @@ impl std::fmt::Display for Hundredths {
     }
 }
 
-/// `numerator / denominator` as a whole number, halves rounded up.
+/// `numerator / denominator` as a whole number; halves go to the even neighbour, as .NET rounds: the recorded
+/// control with 7.53 of 8 points has the percentage 0.9412 and not 0.9413.
 fn rounded_division(numerator: u64, denominator: u64) -> u64 {
-    (numerator + denominator / 2) / denominator
+    let (whole, rest) = (numerator / denominator, numerator % denominator);
+    match (rest * 2).cmp(&denominator) {
+        std::cmp::Ordering::Less => whole,
+        std::cmp::Ordering::Equal => whole + whole % 2,
+        std::cmp::Ordering::Greater => whole + 1,
+    }
 }
 
 /// A share with four decimals, or none when there is nothing to take a share of.

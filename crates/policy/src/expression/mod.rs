@@ -1,7 +1,7 @@
 //! Template expressions: `[concat(field('name'), '-x')]`.
 
 pub(crate) mod evaluate;
-mod functions;
+pub(crate) mod functions;
 mod parse;
 
 use yagura_model::{Document, Kind};
@@ -16,6 +16,10 @@ pub(crate) use parse::{ExpressionContext, compile, is_expression, unescape};
 pub(crate) enum Expr {
     /// A value as written.
     Literal(Document),
+    /// A list with expressions in it.
+    List(Vec<Expr>),
+    /// An object with expressions in it.
+    Object(Vec<(Box<str>, Expr)>),
     /// `parameters('name')`
     Parameter(Box<Expr>),
     /// `field('path')`, read on the assessed resource.
@@ -26,6 +30,8 @@ pub(crate) enum Expr {
     Member(Box<Expr>, Box<str>),
     /// `a[expression]`
     Index(Box<Expr>, Box<Expr>),
+    /// `matchesRegex(text, 'pattern')` with a pattern that is written out.
+    Matches(Box<Expr>, regex::Regex),
     /// A function that only needs its arguments and the time.
     Call(&'static Native, Vec<Expr>),
     /// A function that decides which arguments it reads, or that asks its surroundings.
@@ -51,6 +57,7 @@ pub(crate) enum Special {
     TryGet,
     UtcNow,
     DaysSince,
+    MatchesRegex,
     ResourceGroup,
     Subscription,
     RequestContext,
@@ -65,4 +72,41 @@ pub(crate) fn resource_group_kind() -> Kind {
 /// The kind under which Azure lists subscriptions.
 pub(crate) fn subscription_kind() -> Kind {
     Kind::new("Microsoft.Resources/subscriptions")
+}
+
+/// A regular expression of bounded size.
+pub(crate) fn regex(pattern: &str) -> Result<regex::Regex, String> {
+    let compiled = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
+    compiled.map_err(|error| format!("`{pattern}` is no regular expression: {error}"))
+}
+
+/// Compiles what a rule compares with: a literal, an expression, or a list or object that holds expressions.
+pub(crate) fn compile_value(value: &serde_json::Value, context: &mut ExpressionContext<'_>) -> Result<Expr, String> {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) if is_expression(text) => compile(text, context),
+        Json::String(text) => Ok(Expr::Literal(Document::from(Json::from(unescape(text))))),
+        Json::Array(items) if items.iter().any(holds_expression) => {
+            let compiled: Result<Vec<_>, _> = items.iter().map(|item| compile_value(item, context)).collect();
+            compiled.map(Expr::List)
+        }
+        Json::Object(entries) if entries.values().any(holds_expression) => {
+            let mut compiled = Vec::with_capacity(entries.len());
+            for (name, value) in entries {
+                compiled.push((name.as_str().into(), compile_value(value, context)?));
+            }
+            Ok(Expr::Object(compiled))
+        }
+        other => Ok(Expr::Literal(Document::from(other))),
+    }
+}
+
+fn holds_expression(value: &serde_json::Value) -> bool {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) => is_expression(text) || text.starts_with("[["),
+        Json::Array(items) => items.iter().any(holds_expression),
+        Json::Object(entries) => entries.values().any(holds_expression),
+        _ => false,
+    }
 }

@@ -209,11 +209,12 @@ impl<'t> Parser<'t, '_, '_> {
             return Ok(expr);
         }
         if let Some((special, least, most)) = special(name) {
-            if special == Special::DaysSince && !self.context.dialect.is_own() {
+            let own = matches!(special, Special::DaysSince | Special::MatchesRegex);
+            if own && !self.context.dialect.is_own() {
                 return Err(self.fault(&format!("`{name}` is not a function of Azure Policy")));
             }
             self.check_count(name, arguments.len(), least, most)?;
-            return Ok(Expr::Special(special, arguments));
+            return self.special(special, arguments);
         }
         let Some(native) = functions::find(name) else {
             return Err(self.fault(&unknown(name)));
@@ -223,6 +224,21 @@ impl<'t> Parser<'t, '_, '_> {
         }
         self.check_count(name, arguments.len(), native.least, native.most)?;
         Ok(Expr::Call(native, arguments))
+    }
+
+    fn special(&self, special: Special, arguments: Vec<Expr>) -> Result<Expr, String> {
+        if special != Special::MatchesRegex {
+            return Ok(Expr::Special(special, arguments));
+        }
+        let pattern = match arguments.get(1) {
+            Some(Expr::Literal(document)) => document.root().as_str().map(super::regex),
+            _ => None,
+        };
+        // A pattern from a parameter is compiled when it is known.
+        let Some(pattern) = pattern else { return Ok(Expr::Special(special, arguments)) };
+        let pattern = pattern.map_err(|reason| self.fault(&reason))?;
+        let text = arguments.into_iter().next().unwrap_or_else(|| literal(serde_json::Value::Null));
+        Ok(Expr::Matches(Box::new(text), pattern))
     }
 
     fn check_count(&self, name: &str, given: usize, least: usize, most: usize) -> Result<(), String> {
@@ -320,6 +336,7 @@ fn special(name: &str) -> Option<(Special, usize, usize)> {
         "coalesce" => (Special::Coalesce, 1, usize::MAX),
         "tryget" => (Special::TryGet, 2, usize::MAX),
         "utcnow" => (Special::UtcNow, 0, 1),
+        "matchesregex" => (Special::MatchesRegex, 2, 2),
         "dayssince" => (Special::DaysSince, 1, 1),
         "resourcegroup" => (Special::ResourceGroup, 0, 0),
         "subscription" => (Special::Subscription, 0, 0),

@@ -1,0 +1,185 @@
+//! Aliases: the names by which Azure Policy reads properties of resources.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use serde_json::Value as Json;
+use yagura_model::{Kind, Path};
+
+use crate::diagnostic::PolicyError;
+
+/// Where an alias leads.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Alias {
+    /// The path in a resource's document, as Resource Manager writes it.
+    pub path: Path,
+    /// The resource type it exists for.
+    pub kind: Option<Kind>,
+    /// Whether the path was made by the usual rule and not looked up.
+    pub derived: bool,
+    /// Whether `modify` may change it; none when the list does not say.
+    pub modifiable: Option<bool>,
+}
+
+/// All aliases that are known.
+#[derive(Clone, Debug, Default)]
+pub struct AliasCatalogue {
+    by_name: HashMap<Box<str>, Entry>,
+    /// Lower-case provider namespaces whose aliases are all known, so that others do not exist.
+    complete: std::collections::HashSet<Box<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    path: Path,
+    versions: Vec<(Path, Vec<Box<str>>)>,
+    kind: Option<Kind>,
+    modifiable: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Provider {
+    namespace: String,
+    #[serde(rename = "resourceTypes", default)]
+    resource_types: Vec<ProviderType>,
+}
+
+#[derive(Deserialize)]
+struct ProviderType {
+    #[serde(rename = "resourceType")]
+    resource_type: String,
+    #[serde(default)]
+    aliases: Vec<ProviderAlias>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ProviderAlias {
+    name: String,
+    default_path: Option<String>,
+    #[serde(default)]
+    paths: Option<Vec<VersionedPath>>,
+    #[serde(default)]
+    default_metadata: Option<Json>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct VersionedPath {
+    path: String,
+    #[serde(default)]
+    api_versions: Vec<String>,
+}
+
+impl AliasCatalogue {
+    /// Reads a table of alias, default path and resource type, separated by tabs, with a header line.
+    pub fn from_table(text: &str) -> Result<Self, PolicyError> {
+        let mut catalogue = Self::default();
+        for (number, line) in text.lines().enumerate().skip(1) {
+            let mut cells = line.split('\t');
+            let (Some(name), Some(path), Some(kind)) = (cells.next(), cells.next(), cells.next()) else {
+                return Err(shape(format!("line {} has not three cells", number + 1)));
+            };
+            let path = Path::parse(path).map_err(|error| shape(format!("line {}: {error}", number + 1)))?;
+            let kind = (!kind.is_empty()).then(|| Kind::new(kind));
+            catalogue.insert(name, Entry { path, versions: Vec::new(), kind, modifiable: None });
+        }
+        Ok(catalogue)
+    }
+
+    /// Reads what `az provider list --expand resourceTypes/aliases` prints.
+    pub fn from_provider_list(json: &[u8]) -> Result<Self, PolicyError> {
+        let providers: Vec<Provider> = serde_json::from_slice(json).map_err(|error| shape(error.to_string()))?;
+        let mut catalogue = Self::default();
+        for provider in providers {
+            catalogue.complete.insert(provider.namespace.to_ascii_lowercase().into());
+            for described in provider.resource_types {
+                let kind = Kind::new(format!("{}/{}", provider.namespace, described.resource_type));
+                for alias in described.aliases {
+                    catalogue.insert_described(alias, &kind)?;
+                }
+            }
+        }
+        Ok(catalogue)
+    }
+
+    fn insert_described(&mut self, alias: ProviderAlias, kind: &Kind) -> Result<(), PolicyError> {
+        let parse = |text: &str| Path::parse(text).map_err(|error| shape(format!("alias {}: {error}", alias.name)));
+        let mut versions = Vec::new();
+        for versioned in alias.paths.iter().flatten() {
+            versions.push((parse(&versioned.path)?, versioned.api_versions.iter().map(|text| text.as_str().into()).collect()));
+        }
+        let first = || alias.paths.iter().flatten().next().map(|versioned| versioned.path.as_str());
+        let Some(path) = alias.default_path.as_deref().or_else(first) else { return Ok(()) };
+        let attributes = alias.default_metadata.as_ref().and_then(|metadata| metadata.get("attributes")?.as_str());
+        let modifiable = attributes.map(|text| text.to_ascii_lowercase().split(',').any(|word| word.trim() == "modifiable"));
+        let entry = Entry { path: parse(path)?, versions, kind: Some(kind.clone()), modifiable };
+        self.insert(&alias.name, entry);
+        Ok(())
+    }
+
+    fn insert(&mut self, name: &str, entry: Entry) {
+        self.by_name.insert(name.to_ascii_lowercase().into(), entry);
+    }
+
+    /// This catalogue with the aliases of another one over its own.
+    pub fn overlaid(mut self, other: Self) -> Self {
+        self.by_name.extend(other.by_name);
+        self.complete.extend(other.complete);
+        self
+    }
+
+    /// Count of known aliases.
+    pub fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// Whether no alias is known.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+
+    /// Where an alias leads, for documents of an API version or of none in particular.
+    ///
+    /// An alias that is not in the list gets the path that most aliases have (`properties.` and what follows the
+    /// resource type) and is marked derived, unless the list is complete for its provider: then there is none.
+    pub fn resolve(&self, name: &str, api_version: Option<&str>) -> Option<Alias> {
+        let folded = name.to_ascii_lowercase();
+        if let Some(entry) = self.by_name.get(folded.as_str()) {
+            let versioned = api_version.and_then(|version| entry.at(version));
+            let path = versioned.unwrap_or(&entry.path).clone();
+            return Some(Alias { path, kind: entry.kind.clone(), derived: false, modifiable: entry.modifiable });
+        }
+        // A list names `rules[*]` and `rules[*].x`; `rules` alone or one element further down follow from them.
+        let provider = folded.split('/').next().unwrap_or_default();
+        if self.complete.contains(provider) {
+            return None;
+        }
+        derived(name)
+    }
+}
+
+impl Entry {
+    fn at(&self, version: &str) -> Option<&Path> {
+        let matches = |known: &Box<str>| known.eq_ignore_ascii_case(version);
+        self.versions.iter().find(|(_, versions)| versions.iter().any(matches)).map(|(path, _)| path)
+    }
+}
+
+/// Properties that stand beside `properties` in every resource.
+const TOP_LEVEL: [&str; 10] =
+    ["sku", "kind", "identity", "zones", "plan", "tags", "location", "managedby", "extendedlocation", "name"];
+
+fn derived(name: &str) -> Option<Alias> {
+    let (kind, property) = name.rsplit_once('/').filter(|(kind, property)| kind.contains('/') && !property.is_empty())?;
+    let first = property.split(['.', '[']).next().unwrap_or_default().to_ascii_lowercase();
+    let path = match TOP_LEVEL.contains(&first.as_str()) {
+        true => property.to_owned(),
+        false => format!("properties.{property}"),
+    };
+    Some(Alias { path: Path::parse(&path).ok()?, kind: Some(Kind::new(kind)), derived: true, modifiable: None })
+}
+
+fn shape(reason: String) -> PolicyError {
+    PolicyError::Shape { what: "alias list", reason }
+}

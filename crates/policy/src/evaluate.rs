@@ -1,0 +1,143 @@
+//! What a rule is evaluated in: the resources, the time, the parameters, the elements being counted.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use serde_json::Value as Json;
+use yagura_model::{Cause, Estate, Evidence, KindFacts, Resource, Timestamp};
+
+use crate::datum::Datum;
+use crate::field::undecidable;
+use crate::text;
+
+/// Comparisons that one evaluation may make before it is given up, so that no rule can stop the rest.
+const MOST_STEPS: u32 = 5_000_000;
+
+/// A resource with what is known of its kind.
+#[derive(Clone, Copy)]
+pub(crate) struct Subject<'a> {
+    pub resource: &'a Resource,
+    facts: Option<&'a KindFacts>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn new(resource: &'a Resource, estate: &'a dyn Estate) -> Self {
+        Self { resource, facts: estate.kinds().get(&resource.kind) }
+    }
+
+    /// Whether an answer of that name may hang under resources of this kind.
+    pub(crate) fn declares(&self, answer: &str) -> bool {
+        self.facts.is_some_and(|facts| facts.attached.iter().any(|name| name.eq_ignore_ascii_case(answer)))
+    }
+
+    pub(crate) fn facts(&self) -> Option<&'a KindFacts> {
+        self.facts
+    }
+}
+
+/// One element that is being counted, above the one before it.
+pub(crate) struct Frame<'a> {
+    pub element: Datum<'a>,
+    pub above: Option<&'a Frame<'a>>,
+}
+
+/// Values of parameters: those that were set over the defaults.
+#[derive(Clone, Copy)]
+pub(crate) struct Parameters<'a> {
+    pub set: Option<&'a BTreeMap<String, Json>>,
+    pub defaults: &'a BTreeMap<String, Json>,
+}
+
+impl<'a> Parameters<'a> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'a Json> {
+        let find = |map: &'a BTreeMap<String, Json>| {
+            map.get(name).or_else(|| map.iter().find(|(key, _)| text::equal(key, name)).map(|(_, value)| value))
+        };
+        self.set.and_then(find).or_else(|| find(self.defaults))
+    }
+}
+
+/// Facts about the request that are not in an estate, for single questions to a policy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// `requestContext()`
+    pub request: Json,
+    /// `resourceGroup()`; null = from the estate.
+    pub resource_group: Json,
+    /// `subscription()`; null = from the estate.
+    pub subscription: Json,
+    /// `policy()`
+    pub policy: Json,
+}
+
+/// Collects the comparisons that decide a verdict.
+#[derive(Debug, Default)]
+pub(crate) struct Recorder {
+    evidence: RefCell<Vec<Evidence>>,
+}
+
+/// Comparisons that are kept of one verdict.
+const MOST_EVIDENCE: usize = 100;
+
+impl Recorder {
+    pub(crate) fn len(&self) -> usize {
+        self.evidence.borrow().len()
+    }
+
+    pub(crate) fn push(&self, evidence: Evidence) {
+        let mut kept = self.evidence.borrow_mut();
+        if kept.len() < MOST_EVIDENCE {
+            kept.push(evidence);
+        }
+    }
+
+    /// Forgets what was recorded between two marks.
+    pub(crate) fn forget(&self, from: usize, to: usize) {
+        let mut kept = self.evidence.borrow_mut();
+        let to = to.min(kept.len());
+        if from < to {
+            kept.drain(from..to);
+        }
+    }
+
+    pub(crate) fn into_evidence(self) -> Vec<Evidence> {
+        self.evidence.into_inner()
+    }
+}
+
+/// Everything a condition may ask for.
+#[derive(Clone, Copy)]
+pub(crate) struct Env<'a> {
+    /// The resource the rule is about.
+    pub assessed: Subject<'a>,
+    /// The resource that `field` reads: the assessed one, or a related one.
+    pub subject: Subject<'a>,
+    pub estate: &'a dyn Estate,
+    pub now: Timestamp,
+    pub parameters: Parameters<'a>,
+    pub frame: Option<&'a Frame<'a>>,
+    pub recorder: Option<&'a Recorder>,
+    pub surroundings: Option<&'a Surroundings>,
+    pub steps: &'a Cell<u32>,
+}
+
+impl<'a> Env<'a> {
+    /// The element that many frames up.
+    pub(crate) fn frame(&self, up: u16) -> Datum<'a> {
+        let mut frame = self.frame;
+        for _ in 0..up {
+            frame = frame.and_then(|frame| frame.above);
+        }
+        frame.map_or(Datum::Missing, |frame| frame.element.clone())
+    }
+
+    /// Counts one comparison.
+    pub(crate) fn step(&self) -> Result<(), Cause> {
+        let made = self.steps.get();
+        if made >= MOST_STEPS {
+            return Err(undecidable(format!("the rule needs more than {MOST_STEPS} comparisons")));
+        }
+        self.steps.set(made + 1);
+        Ok(())
+    }
+}
