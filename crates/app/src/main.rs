@@ -7,6 +7,7 @@ mod estate;
 mod exit;
 mod filter;
 mod output;
+mod policies;
 
 use std::process::ExitCode;
 

@@ -37,7 +37,7 @@ pub fn json_lines<T: Serialize>(rows: impl IntoIterator<Item = T>) -> anyhow::Re
 /// A table for people; columns whose header starts with `>` are set to the right.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(width());
     table.set_header(header.iter().map(|name| Cell::new(name.trim_start_matches('>'))));
     for row in rows {

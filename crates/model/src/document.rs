@@ -10,6 +10,9 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeMap, SerializeSeq};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// The longest name of a property that is read; no cloud writes longer ones.
+const LONGEST_NAME: usize = 64 * 1024;
+
 /// A JSON document that cannot be changed.
 #[derive(Clone)]
 pub struct Document {
@@ -537,6 +540,9 @@ impl Visitor<'_> for Key<'_> {
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        if text.len() > LONGEST_NAME {
+            return Err(E::custom(format_args!("a property name of {} bytes; at most {LONGEST_NAME} are read", text.len())));
+        }
         self.0.string(text);
         Ok(())
     }
@@ -670,6 +676,8 @@ mod tests {
         let deep = "[".repeat(10_000);
         assert!(Document::parse(deep.as_bytes()).unwrap_err().to_string().contains("recursion limit"));
         assert!(Document::parse(b"{\"a\": 1e999}").is_err());
+        let long = format!("{{\"{}\": 1}}", "k".repeat(1 << 20));
+        assert!(Document::parse(long.as_bytes()).unwrap_err().to_string().contains("a property name of 1048576 bytes"));
         assert!(Document::parse(b"{\"a\": NaN}").is_err());
     }
 }

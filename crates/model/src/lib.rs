@@ -16,7 +16,7 @@ pub use assessment::{Cause, Evidence, Severity, Status, Verdict};
 pub use document::{Document, Number, Value, View};
 pub use estate::{Estate, Listing, Place, Sink, Within};
 pub use kind::{Implied, Kind, KindCatalogue, KindFacts, Relation, Template};
-pub use memory::{EstateBuilder, MemoryEstate};
+pub use memory::{EstateBuilder, MemoryEstate, implied_id};
 pub use path::{Path, PathError, Segment};
 pub use problem::Problem;
 pub use resource::{Answer, Attachment, Resource, ResourceId};

@@ -123,23 +123,30 @@ impl EstateBuilder {
     }
 }
 
+/// The id of a resource that exists without being listed: the subscription, account or project itself, or a region of it.
+pub fn implied_id(scope: &Scope, region: Option<&str>) -> String {
+    match (scope.cloud(), region) {
+        (Cloud::Azure, _) => scope.id().to_owned(),
+        (Cloud::Aws, None) => format!("arn:aws:iam::{}:root", scope.id()),
+        (Cloud::Aws, Some(region)) => format!("arn:aws:account:{region}:{}:region", scope.id()),
+        (Cloud::Gcp, _) => format!("//cloudresourcemanager.googleapis.com/{}", scope.id()),
+    }
+}
+
 fn implied_scope(kind: &Kind, scope: &Scope) -> Resource {
     let account = scope.id().rsplit('/').next().unwrap_or(scope.id());
-    let (id, document) = match scope.cloud() {
-        Cloud::Azure => (
-            scope.id().to_owned(),
-            serde_json::json!({"id": scope.id(), "type": kind.as_str(), "name": account, "subscriptionId": account, "properties": {}}),
-        ),
-        Cloud::Aws => (format!("arn:aws:iam::{account}:root"), serde_json::json!({"Account": account})),
-        Cloud::Gcp => {
-            (format!("//cloudresourcemanager.googleapis.com/{}", scope.id()), serde_json::json!({"projectId": account}))
+    let document = match scope.cloud() {
+        Cloud::Azure => {
+            serde_json::json!({"id": scope.id(), "type": kind.as_str(), "name": account, "subscriptionId": account, "properties": {}})
         }
+        Cloud::Aws => serde_json::json!({"Account": account}),
+        Cloud::Gcp => serde_json::json!({"projectId": account}),
     };
-    bare(kind, scope, &id, account, None, document.into())
+    bare(kind, scope, &implied_id(scope, None), account, None, document.into())
 }
 
 fn implied_region(kind: &Kind, scope: &Scope, region: &Arc<str>) -> Resource {
-    let id = format!("arn:aws:account:{region}:{}:region", scope.id());
+    let id = implied_id(scope, Some(region));
     bare(kind, scope, &id, region, Some(region.clone()), serde_json::json!({"RegionName": &**region}).into())
 }
 

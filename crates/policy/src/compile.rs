@@ -1,16 +1,22 @@
 //! Reads conditions from their text form.
 
-use std::collections::BTreeSet;
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::Value as Json;
-use yagura_model::{Kind, Segment};
+use yagura_model::{Cloud, Document, EstateBuilder, Kind, Resource, ResourceId, Scope, Segment, Timestamp};
 
+use crate::azure::Effect;
+use crate::azure::definition::member;
 use crate::condition::{Comparison, Condition, Count, Operand};
 use crate::diagnostic::Diagnostic;
+use crate::evaluate::{Env, Parameters, Subject};
+use crate::expression::evaluate::evaluate;
 use crate::expression::{Expr, ExpressionContext, compile, compile_value, is_expression};
 use crate::field::{Counted, Dialect, Field, FieldRef, bind};
 use crate::operator::Operator;
-use crate::related::{Quantifier, Related, SamePlace, Step};
+use crate::related::{Existence, Quantifier, Related, SamePlace, Step};
 
 /// How deep conditions may stand inside each other.
 const DEEPEST: usize = 100;
@@ -377,6 +383,80 @@ impl<'c> Compiler<'c> {
                 keys.join(", ")
             )),
         }
+    }
+}
+
+/// The parts of an Azure Policy definition that stand outside of its condition.
+impl Compiler<'_> {
+    /// `then.effect`: a literal must be an effect that exists.
+    pub(crate) fn effect(&mut self, source: &Json, at: &str) -> Option<Expr> {
+        let text = source.as_str()?;
+        if !is_expression(text) && Effect::of(text).is_none() {
+            self.fault(at, format!("`{text}` is no effect of Azure Policy"));
+            return None;
+        }
+        self.expression(source, at)
+    }
+
+    /// `then.details` of an effect that looks for a resource: true when none satisfies it. None without a `type`.
+    pub(crate) fn existence(&mut self, details: &Json, at: &str) -> Option<Condition> {
+        let part = |name: &str| member(details, name);
+        let kind = part("type")?;
+        let existence = Existence {
+            kind: self.expression(kind, &format!("{at}.type"))?,
+            name: part("name").and_then(|name| self.expression(name, &format!("{at}.name"))),
+            group: part("resourceGroupName").and_then(|name| self.expression(name, &format!("{at}.resourceGroupName"))),
+            whole_subscription: part("existenceScope").and_then(|scope| self.expression(scope, &format!("{at}.existenceScope"))),
+        };
+        let place = format!("{at}.existenceCondition");
+        self.subject += 1;
+        let condition = part("existenceCondition").map_or(Condition::Always(true), |source| self.condition(source, &place));
+        self.subject -= 1;
+        let via = vec![Step::Existence(Box::new(existence))];
+        let text = via.iter().map(step_text).collect::<String>().into();
+        Some(Condition::Related(Box::new(Related { via, quantifier: Quantifier::None, condition, place: place.into(), text })))
+    }
+}
+
+/// An expression that stands alone, outside of any count.
+pub(crate) fn expression_of(source: &Json, dialect: &Dialect) -> Result<Expr, String> {
+    let mut fields = Vec::new();
+    compile_value(source, &mut ExpressionContext { dialect, scopes: &[], parameters: None, fields: &mut fields })
+}
+
+/// The value of an expression that reads parameters alone, as initiatives hand them on.
+pub(crate) fn constant_of(source: &Json, parameters: &BTreeMap<String, Json>) -> Result<Json, String> {
+    let dialect = Dialect::Azure(Arc::default(), None);
+    let expr = expression_of(source, &dialect)?;
+    let resource = nothing();
+    let estate = EstateBuilder::new().finish(Arc::default());
+    let subject = Subject::new(&resource, &estate);
+    let env = Env {
+        assessed: subject,
+        subject,
+        estate: &estate,
+        now: Timestamp::UNIX_EPOCH,
+        parameters: Parameters { set: None, defaults: parameters },
+        frame: None,
+        recorder: None,
+        surroundings: None,
+        steps: &Cell::new(0),
+    };
+    evaluate(&expr, &env).map(|value| value.to_json()).map_err(|cause| cause.to_string())
+}
+
+fn nothing() -> Resource {
+    Resource {
+        id: ResourceId::new(Cloud::Azure, ""),
+        kind: Kind::new(""),
+        cloud: Cloud::Azure,
+        scope: Scope::tenant(Cloud::Azure, ""),
+        group: None,
+        name: "".into(),
+        region: None,
+        observed_at: None,
+        document: Document::null(),
+        attached: Vec::new(),
     }
 }
 

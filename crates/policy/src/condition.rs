@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use yagura_model::Cause;
+use yagura_model::{Cause, Kind};
 
 use crate::datum::Datum;
 use crate::evaluate::{Env, Frame};
@@ -79,6 +79,43 @@ impl Condition {
     }
 }
 
+impl Condition {
+    /// Whether a policy speaks of a resource at all: conditions on type, name and kind decide, all others count as
+    /// true, or as false below a `not` (Azure Policy documentation, "What is applicability in Azure Policy?").
+    pub(crate) fn applicability(&self) -> Self {
+        self.assuming(true)
+    }
+
+    fn assuming(&self, others: bool) -> Self {
+        let parts = |parts: &[Self]| parts.iter().map(|part| part.assuming(others)).collect();
+        match self {
+            Self::Always(held) => Self::Always(*held),
+            Self::All(inner) => Self::All(parts(inner)),
+            Self::Any(inner) => Self::Any(parts(inner)),
+            Self::Not(inner) => Self::Not(Box::new(inner.assuming(!others))),
+            Self::Comparison(comparison) if comparison.names_the_resource() => self.clone(),
+            Self::Comparison(_) | Self::Count(_) | Self::Related(_) => Self::Always(others),
+        }
+    }
+
+    /// The kinds for which it can hold; none = any.
+    pub(crate) fn kinds(&self) -> Option<Vec<Kind>> {
+        match self {
+            Self::All(parts) => parts.iter().filter_map(Self::kinds).min_by_key(Vec::len),
+            Self::Any(parts) => {
+                let mut all = Vec::new();
+                for part in parts {
+                    all.extend(part.kinds()?);
+                }
+                Some(all)
+            }
+            Self::Always(false) => Some(Vec::new()),
+            Self::Comparison(comparison) => comparison.kinds(),
+            _ => None,
+        }
+    }
+}
+
 /// `anyOf` (`deciding` is true) and `allOf` (false): one deciding part wins over unknown ones.
 fn combined(parts: &[Condition], env: &Env<'_>, deciding: bool) -> Truth {
     let start = env.recorder.map_or(0, |recorder| recorder.len());
@@ -112,6 +149,25 @@ impl Operand {
 }
 
 impl Comparison {
+    fn names_the_resource(&self) -> bool {
+        matches!(&self.operand, Operand::Field(FieldRef::Fixed(field)) if field.names_the_resource())
+    }
+
+    /// The kinds that a comparison of the type with literals allows; none = any.
+    fn kinds(&self) -> Option<Vec<Kind>> {
+        let Operand::Field(FieldRef::Fixed(field)) = &self.operand else { return None };
+        let Expr::Literal(wanted) = &self.wanted else { return None };
+        let wanted = wanted.root();
+        if !field.is_kind() {
+            return None;
+        }
+        match self.operator {
+            Operator::Equals => wanted.as_str().map(|kind| vec![Kind::new(kind)]),
+            Operator::In => wanted.items().map(|kind| kind.as_str().map(Kind::new)).collect(),
+            _ => None,
+        }
+    }
+
     fn evaluate(&self, env: &Env<'_>) -> Truth {
         env.step()?;
         let outcome = self.compare(env);

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value as Json;
 use yagura_model::{Cause, Estate, Evidence, KindFacts, Resource, Timestamp};
@@ -28,10 +29,6 @@ impl<'a> Subject<'a> {
     /// Whether an answer of that name may hang under resources of this kind.
     pub(crate) fn declares(&self, answer: &str) -> bool {
         self.facts.is_some_and(|facts| facts.attached.iter().any(|name| name.eq_ignore_ascii_case(answer)))
-    }
-
-    pub(crate) fn facts(&self) -> Option<&'a KindFacts> {
-        self.facts
     }
 }
 
@@ -68,6 +65,8 @@ pub(crate) struct Surroundings {
     pub subscription: Json,
     /// `policy()`
     pub policy: Json,
+    /// What the existence check of an effect finds; none = look in the estate.
+    pub found: Option<Vec<Arc<Resource>>>,
 }
 
 /// Collects the comparisons that decide a verdict.

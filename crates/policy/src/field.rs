@@ -165,6 +165,16 @@ impl Field {
         matches!(self.source, Source::Element(_))
     }
 
+    /// Whether it is the type, name or `kind` of a resource, by which Azure Policy tells whether a policy applies.
+    pub(crate) fn names_the_resource(&self) -> bool {
+        let is_kind_property = || matches!(&*self.steps, [Segment::Key(name)] if name.eq_ignore_ascii_case("kind"));
+        match self.source {
+            Source::Kind | Source::Name | Source::FullName => true,
+            Source::Document => is_kind_property(),
+            _ => false,
+        }
+    }
+
     /// Whether it is the kind (Azure: the type) of the resource.
     pub(crate) fn is_kind(&self) -> bool {
         self.source == Source::Kind

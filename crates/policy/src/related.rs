@@ -296,6 +296,10 @@ const EXTENSIONS: [&str; 12] = [
 /// Azure Policy documentation, "Effects", auditIfNotExists: a type below that of the condition's resource is looked
 /// for below it; any other in its resource group, or in the subscription with `existenceScope`.
 fn existing(existence: &Existence, from: &Resource, env: &Env<'_>, reached: &mut Reached) -> Result<(), Cause> {
+    if let Some(found) = env.surroundings.and_then(|surroundings| surroundings.found.as_ref()) {
+        reached.extend(found.clone());
+        return Ok(());
+    }
     let text = |expr: &Option<Expr>| -> Result<Option<String>, Cause> {
         let Some(expr) = expr else { return Ok(None) };
         Ok(value_of(expr, env)?.as_str().map(str::to_owned))

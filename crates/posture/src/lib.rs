@@ -7,12 +7,14 @@
 mod assess;
 mod compliance;
 mod explain;
+mod gain;
 mod score;
 mod settings;
 
 pub use assess::{Assessed, Assessment, assess};
 pub use compliance::{ComplianceState, ControlCompliance, RecommendationCompliance, StandardCompliance, compliance};
 pub use explain::{Explanation, explain};
+pub use gain::gains;
 pub use score::{
     CloudScore, ControlCounts, ControlScore, Fixes, Hundredths, ScopeScore, SecureScore, View, control_score,
     overall_percentage, scope_score, secure_score,

@@ -77,6 +77,9 @@ pub struct ControlScore {
     pub current: Hundredths,
     /// Points that could be reached; 0 when nothing counts.
     pub max: u64,
+    /// The points of the control, whether something counts or not.
+    #[serde(skip)]
+    pub points: u64,
     /// `current / max`, four decimals; 0 when `max` is 0.
     pub percentage: f64,
     /// Healthy plus unhealthy resources.
@@ -99,6 +102,7 @@ pub fn control_score(id: &str, api_id: &str, title: &str, points: u64, counts: C
         title: title.to_owned(),
         current: Hundredths(current),
         max,
+        points,
         percentage: share(current, max * 100).unwrap_or(0.0),
         weight,
         potential_increase: Hundredths(max * 100 - current),
@@ -252,7 +256,7 @@ struct Tally {
 
 /// What the recommendations of one control say of one resource.
 #[derive(Clone, Copy, Default)]
-struct Standing {
+pub(crate) struct Standing {
     healthy: bool,
     unhealthy: bool,
     unknown: bool,
@@ -289,12 +293,12 @@ impl Tally {
     }
 }
 
-fn same(left: &std::sync::Arc<Resource>, right: &std::sync::Arc<Resource>) -> bool {
+pub(crate) fn same(left: &std::sync::Arc<Resource>, right: &std::sync::Arc<Resource>) -> bool {
     std::sync::Arc::ptr_eq(left, right)
 }
 
 /// Control positions by recommendation; empty for what is never scored: previews and a user's own recommendations.
-fn mapped_controls(catalogue: &Catalogue) -> Vec<Vec<(usize, bool)>> {
+pub(crate) fn mapped_controls(catalogue: &Catalogue) -> Vec<Vec<(usize, bool)>> {
     let position = |id: &str| catalogue.controls().iter().position(|control| control.id == id);
     let mut mapped = Vec::new();
     for recommendation in catalogue.recommendations() {
@@ -308,7 +312,7 @@ fn mapped_controls(catalogue: &Catalogue) -> Vec<Vec<(usize, bool)>> {
 }
 
 /// How an assessment counts, after exemptions and supposed fixes.
-fn counted(assessment: &Assessment, settings: &Settings, view: View, fixes: &Fixes) -> Status {
+pub(crate) fn counted(assessment: &Assessment, settings: &Settings, view: View, fixes: &Fixes) -> Status {
     if assessment.status == Status::Unhealthy && fixes.covers(assessment) {
         return Status::Healthy;
     }
@@ -324,7 +328,7 @@ fn counted(assessment: &Assessment, settings: &Settings, view: View, fixes: &Fix
 }
 
 impl Standing {
-    fn add(&mut self, status: Status, inferred: bool) {
+    pub(crate) fn add(&mut self, status: Status, inferred: bool) {
         match status {
             Status::Healthy => self.healthy = true,
             Status::Unhealthy => self.unhealthy = true,
@@ -334,6 +338,11 @@ impl Standing {
         if !inferred && matches!(status, Status::Healthy | Status::Unhealthy) {
             self.published = true;
         }
+    }
+
+    /// Whether something is unknown, which a resource that is not unhealthy then counts as.
+    pub(crate) fn is_unknown(self) -> bool {
+        self.unknown
     }
 
     /// A resource counts once a control: unhealthy wins, then unknown, then healthy.

@@ -51,6 +51,16 @@ pub enum ExemptionCategory {
     Waiver,
 }
 
+impl ExemptionCategory {
+    /// The word used in files and output.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mitigated => "mitigated",
+            Self::Waiver => "waiver",
+        }
+    }
+}
+
 /// One exemption. It changes the adjusted numbers only, never the raw verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

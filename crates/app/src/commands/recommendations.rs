@@ -6,7 +6,7 @@ use std::io::Write;
 use anyhow::bail;
 use serde::Serialize;
 use yagura_model::{Severity, Status};
-use yagura_posture::{Assessed, Assessment, Fixes, explain};
+use yagura_posture::{Assessed, Assessment, Fixes, View, explain, gains};
 use yagura_report::Finding;
 
 use crate::args::{Format, RecommendationsArguments};
@@ -88,12 +88,12 @@ pub struct Sum<'a> {
     pub not_applicable: u64,
     pub unknown: u64,
     pub exempted: u64,
-    /// What the overall score gains when all its resources are fixed, in percentage points (0..1).
+    /// By how much the overall score (0..1) rises when it is fixed on all its resources; null when it is not scored.
     pub score_gain: Option<f64>,
 }
 
 /// Recommendations with at least one assessment, those with unhealthy resources first, by severity and count.
-pub fn sums_of<'a>(loaded: &'a Loaded, assessed: &Assessed, with_gain: bool) -> Vec<Sum<'a>> {
+pub fn sums_of<'a>(loaded: &'a Loaded, assessed: &Assessed) -> Vec<Sum<'a>> {
     let mut counts: BTreeMap<u32, [u64; 5]> = BTreeMap::new();
     for assessment in assessed.assessments.iter().filter(|assessment| loaded.filter.keeps(assessment)) {
         let own = counts.entry(assessment.recommendation).or_default();
@@ -105,12 +105,12 @@ pub fn sums_of<'a>(loaded: &'a Loaded, assessed: &Assessed, with_gain: bool) -> 
         }] += 1;
         own[4] += u64::from(assessment.exemption.is_some());
     }
-    let base = loaded.scores(assessed, &Fixes::default()).0.percentage;
+    let score = loaded.scores(assessed, &Fixes::default()).0;
+    let gains = gains(assessed, &loaded.catalogue, &loaded.settings, View::Raw, &score);
     let mut sums = Vec::new();
     for (position, [healthy, unhealthy, not_applicable, unknown, exempted]) in counts {
         let recommendation = &loaded.catalogue.recommendations()[position as usize];
-        let scored = !recommendation.source.preview && recommendation.controls().next().is_some();
-        let score_gain = (with_gain && unhealthy > 0 && scored).then(|| gain(loaded, assessed, position, base)).flatten();
+        let score_gain = gains.get(&position).copied();
         sums.push(Sum {
             key: &recommendation.key,
             title: recommendation.source.title.get(loaded.language),
@@ -134,14 +134,8 @@ pub fn sums_of<'a>(loaded: &'a Loaded, assessed: &Assessed, with_gain: bool) -> 
     sums
 }
 
-fn gain(loaded: &Loaded, assessed: &Assessed, position: u32, base: Option<f64>) -> Option<f64> {
-    let fixes = Fixes { recommendations: [position].into(), ..Fixes::default() };
-    let after = loaded.scores(assessed, &fixes).0.percentage?;
-    Some(((after - base?) * 10_000.0).round() / 10_000.0)
-}
-
 fn sums(loaded: &Loaded, assessed: &Assessed, format: Format) -> anyhow::Result<()> {
-    let sums = sums_of(loaded, assessed, false);
+    let sums = sums_of(loaded, assessed);
     match format {
         Format::Json => output::json(&sums),
         Format::Jsonl => output::json_lines(&sums),
@@ -156,10 +150,11 @@ fn sums(loaded: &Loaded, assessed: &Assessed, format: Format) -> anyhow::Result<
                     sum.unhealthy.to_string(),
                     sum.healthy.to_string(),
                     sum.unknown.to_string(),
+                    points(sum.score_gain),
                     sum.key.to_owned(),
                 ]
             });
-            output::table(&["Severity", "Cloud", "Recommendation", ">Unhealthy", ">Healthy", ">Unknown", "Key"], rows.collect())?;
+            output::table(&["Severity", "Cloud", "Recommendation", ">Unhealthy", ">Healthy", ">Unknown", ">Score gain", "Key"], rows.collect())?;
             let quiet = sums.iter().filter(|sum| sum.unhealthy == 0 && sum.unknown == 0).count();
             output::line(format_args!("{quiet} more recommendations have nothing to fix"))
         }
@@ -167,13 +162,21 @@ fn sums(loaded: &Loaded, assessed: &Assessed, format: Format) -> anyhow::Result<
     }
 }
 
+/// A gain in percentage points, for people.
+pub fn points(gain: Option<f64>) -> String {
+    gain.map_or_else(|| "-".to_owned(), |gain| format!("+{:.2}", gain * 100.0))
+}
+
 fn csv(sums: &[Sum<'_>]) -> anyhow::Result<()> {
-    let header = ["key", "title", "cloud", "severity", "plan", "unhealthy", "healthy", "notApplicable", "unknown", "exempted"];
+    let header = ["key", "title", "cloud", "severity", "plan", "unhealthy", "healthy", "notApplicable", "unknown", "exempted", "scoreGain"];
     let mut out = yagura_report::CsvWriter::new(output::stdout(), &header)?;
     for sum in sums {
         let numbers = [sum.unhealthy, sum.healthy, sum.not_applicable, sum.unknown, sum.exempted].map(|count| count.to_string());
         let [unhealthy, healthy, not_applicable, unknown, exempted] = &numbers;
-        out.row(&[sum.key, sum.title, sum.cloud, sum.severity.as_str(), sum.plan, unhealthy, healthy, not_applicable, unknown, exempted])?;
+        let gain = sum.score_gain.map(|gain| gain.to_string()).unwrap_or_default();
+        let words = [sum.key, sum.title, sum.cloud, sum.severity.as_str(), sum.plan];
+        let numbers = [unhealthy, healthy, not_applicable, unknown, exempted, &gain];
+        out.row(&[&words[..], &numbers.map(String::as_str)[..]].concat())?;
     }
     out.finish()?.flush()?;
     Ok(())

@@ -71,7 +71,15 @@ struct VersionedPath {
     api_versions: Vec<String>,
 }
 
+/// The aliases of live built-in definitions with their default paths, from Azure/azure-policy (see NOTICE).
+const BUNDLED: &str = include_str!("../../data/aliases.tsv");
+
 impl AliasCatalogue {
+    /// The aliases that built-in definitions use. Others get the usual path and are marked derived.
+    pub fn bundled() -> Self {
+        Self::from_table(BUNDLED).unwrap_or_default()
+    }
+
     /// Reads a table of alias, default path and resource type, separated by tabs, with a header line.
     pub fn from_table(text: &str) -> Result<Self, PolicyError> {
         let mut catalogue = Self::default();
@@ -182,4 +190,25 @@ fn derived(name: &str) -> Option<Alias> {
 
 fn shape(reason: String) -> PolicyError {
     PolicyError::Shape { what: "alias list", reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bundled_table_can_be_read() {
+        let catalogue = AliasCatalogue::from_table(BUNDLED).unwrap();
+        assert!(catalogue.len() > 1000);
+        let alias = catalogue.resolve("microsoft.storage/storageaccounts/SUPPORTSHTTPSTRAFFICONLY", None).unwrap();
+        assert_eq!((alias.path.to_string().as_str(), alias.derived), ("properties.supportsHttpsTrafficOnly", false));
+    }
+
+    #[test]
+    fn an_alias_that_is_not_listed_gets_the_usual_path_and_says_so() {
+        let alias = AliasCatalogue::default().resolve("Microsoft.New/things/setting.mode", None).unwrap();
+        assert_eq!((alias.path.to_string().as_str(), alias.derived), ("properties.setting.mode", true));
+        let sku = AliasCatalogue::default().resolve("Microsoft.New/things/sku.name", None).unwrap();
+        assert_eq!(sku.path.to_string(), "sku.name");
+    }
 }

@@ -1,0 +1,188 @@
+//! Which resource types read the answer of a call.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::Value as Json;
+use yagura_content::{AttachedCall, Items, ListCall, ResourceType, TemplateValues};
+use yagura_model::{Cloud, Kind, Template, Value};
+
+/// Every call that a resource type names, by cloud, service and operation.
+pub(crate) struct Calls<'a> {
+    uses: Vec<Use<'a>>,
+    by_operation: HashMap<(Cloud, String, String), Vec<usize>>,
+    /// Calls that are made for each resource of a kind: attached answers and lists of children.
+    by_parent: HashMap<Kind, Vec<usize>>,
+}
+
+/// One call of one resource type.
+pub(crate) struct Use<'a> {
+    pub described: &'a ResourceType,
+    pub purpose: Purpose<'a>,
+    pub items: Items,
+    pub params: Params,
+    pub none_on: &'a [String],
+    pub json_text: &'a [String],
+}
+
+/// What an answer is for.
+pub(crate) enum Purpose<'a> {
+    /// Its items are resources, or names for other calls.
+    List(&'a ListCall),
+    /// It hangs under a resource by this name.
+    Attach(&'a str),
+}
+
+impl<'a> Calls<'a> {
+    pub(crate) fn new(types: &'a BTreeMap<Kind, ResourceType>) -> Self {
+        let mut calls = Self { uses: Vec::new(), by_operation: HashMap::new(), by_parent: HashMap::new() };
+        for described in types.values() {
+            for list in described.list.as_slice() {
+                calls.add_list(described, list);
+            }
+            for (name, attached) in &described.attached {
+                calls.add_attached(described, name, attached);
+            }
+        }
+        calls
+    }
+
+    fn add_list(&mut self, described: &'a ResourceType, list: &'a ListCall) {
+        let operation = match (&list.service, &list.operation, &list.graph) {
+            (Some(service), Some(operation), _) => (service.as_str(), operation.as_str()),
+            (_, _, Some(collection)) => ("graph", collection.as_str()),
+            _ => return,
+        };
+        let default = if list.graph.is_some() { "value" } else { "@" };
+        let Ok(items) = Items::parse(list.items.as_deref().unwrap_or(default)) else { return };
+        let parent = list.parent.as_ref();
+        let made = Use {
+            described,
+            purpose: Purpose::List(list),
+            items,
+            params: Params::new(&list.params),
+            none_on: &list.none_on,
+            json_text: &described.json_text,
+        };
+        self.add(made, operation, parent);
+    }
+
+    fn add_attached(&mut self, described: &'a ResourceType, name: &'a str, call: &'a AttachedCall) {
+        let (Some(service), Some(operation)) = (&call.service, &call.operation) else { return };
+        let Ok(items) = Items::parse(call.items.as_deref().unwrap_or("@")) else { return };
+        let made = Use {
+            described,
+            purpose: Purpose::Attach(name),
+            items,
+            params: Params::new(&call.params),
+            none_on: &call.none_on,
+            json_text: &call.json_text,
+        };
+        self.add(made, (service, operation), Some(&described.kind));
+    }
+
+    fn add(&mut self, made: Use<'a>, (service, operation): (&str, &str), parent: Option<&Kind>) {
+        let place = self.uses.len();
+        let key = (made.described.cloud, service.to_ascii_lowercase(), operation.to_ascii_lowercase());
+        self.by_operation.entry(key).or_default().push(place);
+        if let Some(parent) = parent {
+            self.by_parent.entry(parent.clone()).or_default().push(place);
+        }
+        self.uses.push(made);
+    }
+
+    /// Positions of the uses of an operation.
+    pub(crate) fn of(&self, cloud: Cloud, service: &str, operation: &str) -> &[usize] {
+        let key = (cloud, service.to_ascii_lowercase(), operation.to_ascii_lowercase());
+        self.by_operation.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Positions of the uses that are made for each resource of a kind.
+    pub(crate) fn for_each(&self, kind: &Kind) -> &[usize] {
+        self.by_parent.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn at(&self, place: usize) -> Option<&Use<'a>> {
+        self.uses.get(place)
+    }
+}
+
+/// Parameters of a call, some of which are made of the document of the resource it is asked for.
+pub(crate) struct Params {
+    params: Vec<(String, Param)>,
+}
+
+enum Param {
+    Fixed(String),
+    Made(Template),
+}
+
+impl Params {
+    fn new(written: &BTreeMap<String, Json>) -> Self {
+        let mut params = Vec::new();
+        for (name, value) in written {
+            let text = match value {
+                Json::String(text) => text.clone(),
+                Json::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
+                other => plain(other),
+            };
+            let param = match Template::parse(&text) {
+                Ok(template) if template.holes().next().is_some() => Param::Made(template),
+                _ => Param::Fixed(text),
+            };
+            params.push((name.clone(), param));
+        }
+        Self { params }
+    }
+
+    /// Whether the call was asked with the parameters that never change. One that was not recorded counts as such.
+    pub(crate) fn fits(&self, asked: Option<Value<'_>>) -> bool {
+        self.params.iter().all(|(name, param)| match (param, asked.and_then(|asked| asked.get(name))) {
+            (Param::Fixed(wanted), Some(value)) => text_of(value).is_none_or(|text| text.eq_ignore_ascii_case(wanted)),
+            _ => true,
+        })
+    }
+
+    /// What tells the resources apart that the call is made for: from the resource's own document.
+    pub(crate) fn key_of(&self, document: Value<'_>, values: &TemplateValues<'_>) -> Option<String> {
+        let mut key = String::new();
+        for (name, param) in &self.params {
+            if let Param::Made(template) = param {
+                push(&mut key, name, &values.fill(template, document).ok()?);
+            }
+        }
+        Some(key)
+    }
+
+    /// The same from the parameters that a call was asked with.
+    pub(crate) fn key_asked(&self, asked: Option<Value<'_>>) -> Option<String> {
+        let mut key = String::new();
+        for (name, param) in &self.params {
+            if matches!(param, Param::Made(_)) {
+                push(&mut key, name, &text_of(asked?.get(name)?)?);
+            }
+        }
+        Some(key)
+    }
+}
+
+fn push(key: &mut String, name: &str, value: &str) {
+    key.push_str(name);
+    key.push('=');
+    key.push_str(value);
+    key.push('\n');
+}
+
+fn plain(value: &Json) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+fn text_of(value: Value<'_>) -> Option<String> {
+    if let Some(text) = value.as_str() {
+        return Some(text.to_owned());
+    }
+    if value.is_array() {
+        let items: Option<Vec<String>> = value.items().map(text_of).collect();
+        return items.map(|items| items.join(","));
+    }
+    (!value.is_object() && !value.is_null()).then(|| value.to_json().to_string())
+}

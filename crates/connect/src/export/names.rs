@@ -1,0 +1,74 @@
+//! Kinds, scopes and other names that come again and again, held once.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use yagura_content::ResourceType;
+use yagura_model::{Cloud, Kind, Path, Scope, Template};
+
+/// What a reader needs of a resource type.
+pub(crate) struct TypeFacts<'a> {
+    pub described: &'a ResourceType,
+    pub id: Option<Template>,
+    pub name: Option<Template>,
+    pub inline: Vec<(Path, Kind)>,
+}
+
+/// All names seen so far.
+pub(crate) struct Names<'a> {
+    types: HashMap<Kind, TypeFacts<'a>>,
+    kinds: HashMap<Box<str>, Kind>,
+    scopes: HashMap<Box<str>, Scope>,
+    texts: HashMap<Box<str>, Arc<str>>,
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(types: &'a BTreeMap<Kind, ResourceType>) -> Self {
+        let types = types.iter().map(|(kind, described)| (kind.clone(), TypeFacts::of(described)));
+        Self { types: types.collect(), kinds: HashMap::new(), scopes: HashMap::new(), texts: HashMap::new() }
+    }
+
+    /// The described type of a kind.
+    pub(crate) fn facts(&self, kind: &Kind) -> Option<&TypeFacts<'a>> {
+        self.types.get(kind)
+    }
+
+    /// The kind of that name, written as it is described.
+    pub(crate) fn kind(&mut self, name: &str) -> Kind {
+        if let Some(kind) = self.kinds.get(name) {
+            return kind.clone();
+        }
+        let new = Kind::new(name);
+        let kind = self.types.get(&new).map_or(new, |facts| facts.described.kind.clone());
+        self.kinds.insert(name.into(), kind.clone());
+        kind
+    }
+
+    /// The subscription, account or project of that id.
+    pub(crate) fn account(&mut self, cloud: Cloud, id: &str) -> Scope {
+        if let Some(scope) = self.scopes.get(id).filter(|scope| scope.cloud() == cloud) {
+            return scope.clone();
+        }
+        let scope = Scope::account(cloud, id);
+        self.scopes.insert(id.into(), scope.clone());
+        scope
+    }
+
+    pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.texts.get(text) {
+            return known.clone();
+        }
+        let known: Arc<str> = text.into();
+        self.texts.insert(text.into(), known.clone());
+        known
+    }
+}
+
+impl<'a> TypeFacts<'a> {
+    /// Paths and templates were checked when the content was loaded; one that is wrong is left out.
+    fn of(described: &'a ResourceType) -> Self {
+        let template = |text: &Option<String>| text.as_deref().and_then(|text| Template::parse(text).ok());
+        let inline = described.inline.iter().filter_map(|child| Some((Path::parse(&child.path).ok()?, child.kind.clone())));
+        Self { described, id: template(&described.id), name: template(&described.name), inline: inline.collect() }
+    }
+}
