@@ -13,9 +13,12 @@ fn main() {
     let file = std::fs::File::create(&out).expect("the build folder can be written");
     let mut blob = zstd::Encoder::new(file, 12).expect("the compressor starts");
     for path in files {
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()));
-        let value: serde_json::Value =
-            serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("could not read {}: {error}", path.display()));
+        // As `ContentFile` reads YAML: only `true` and `false` are booleans.
+        let options = serde_saphyr::options! { strict_booleans: true };
+        let value: serde_json::Value = serde_saphyr::from_str_with_options(&text, options)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let name = path.strip_prefix(&root).expect("it was found below").to_string_lossy().replace('\\', "/");
         serde_json::to_writer(&mut blob, &(name, value)).expect("the blob can be written");
         blob.write_all(b"\n").expect("the blob can be written");
@@ -24,7 +27,8 @@ fn main() {
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) {
-    let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("could not list {}: {error}", folder.display()));
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("could not list {}: {error}", folder.display()));
     for entry in entries {
         let path = entry.expect("the folder can be listed").path();
         if path.is_dir() {

@@ -10,7 +10,9 @@ use yagura_model::{Cloud, Severity, Timestamp};
 /// compliance, every number explained.
 #[derive(Debug, Parser)]
 #[command(name = "yagura", version, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 findings at or over --fail-on, 4 done but incomplete.")]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 findings at or over --fail-on, 4 done but incomplete."
+)]
 pub struct Arguments {
     #[command(subcommand)]
     pub command: Command,

@@ -14,7 +14,8 @@ pub fn settings(knowledge: &KnowledgeArguments) -> anyhow::Result<Settings> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Settings> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("could not read the configuration {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("could not read the configuration {}", path.display()))?;
     if text.trim().is_empty() {
         return Ok(Settings::default());
     }

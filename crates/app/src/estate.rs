@@ -152,7 +152,8 @@ pub fn content_files(folder: &Path) -> anyhow::Result<Vec<ContentFile>> {
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let entries = std::fs::read_dir(folder).with_context(|| format!("could not list the content folder {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("could not list the content folder {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {

@@ -25,11 +25,16 @@ impl Filter {
         }
         let mut recommendations = Vec::new();
         for recommendation in catalogue.recommendations() {
-            let severity = arguments.severity.is_empty() || arguments.severity.contains(&recommendation.source.severity);
+            let severity =
+                arguments.severity.is_empty() || arguments.severity.contains(&recommendation.source.severity);
             let named = |standard: &String| {
                 recommendation.standards().any(|(id, _, _)| id == standard)
                     || catalogue.standards().iter().filter(|known| known.id == *standard).any(|known| {
-                        known.controls.iter().flat_map(|control| &control.recommendations).any(|key| key.eq_ignore_ascii_case(&recommendation.key))
+                        known
+                            .controls
+                            .iter()
+                            .flat_map(|control| &control.recommendations)
+                            .any(|key| key.eq_ignore_ascii_case(&recommendation.key))
                     })
             };
             recommendations.push(severity && (arguments.standard.is_empty() || arguments.standard.iter().any(named)));
@@ -59,9 +64,12 @@ impl Filter {
     pub fn keeps_resource(&self, resource: &Resource) -> bool {
         let contains = |text: &str, wanted: &str| text.to_ascii_lowercase().contains(&wanted.to_ascii_lowercase());
         let named = |wanted: &String| {
-            contains(resource.id.as_str(), wanted) || contains(&resource.name, wanted) || contains(resource.kind.as_str(), wanted)
+            contains(resource.id.as_str(), wanted)
+                || contains(&resource.name, wanted)
+                || contains(resource.kind.as_str(), wanted)
         };
-        self.keeps_scope(&resource.scope) && (self.arguments.resource.is_empty() || self.arguments.resource.iter().any(named))
+        self.keeps_scope(&resource.scope)
+            && (self.arguments.resource.is_empty() || self.arguments.resource.iter().any(named))
     }
 
     /// Whether a recommendation is kept, by position.

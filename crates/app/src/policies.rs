@@ -84,7 +84,8 @@ fn json_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
         return Ok(vec![folder.to_owned()]);
     }
     let mut found = Vec::new();
-    let entries = std::fs::read_dir(folder).with_context(|| format!("could not list the policies {}", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).with_context(|| format!("could not list the policies {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();
         if path.is_dir() {
@@ -164,7 +165,11 @@ pub fn table(evaluated: &Evaluated) -> anyhow::Result<()> {
             sum.unhealthy.to_string(),
             sum.healthy.to_string(),
             sum.unknown.to_string(),
-            if sum.derived_aliases.is_empty() { String::new() } else { format!("{} derived", sum.derived_aliases.len()) },
+            if sum.derived_aliases.is_empty() {
+                String::new()
+            } else {
+                format!("{} derived", sum.derived_aliases.len())
+            },
         ]
     });
     output::table(&["Policy", "Assignment", ">Not compliant", ">Compliant", ">Unknown", "Aliases"], rows.collect())

@@ -172,7 +172,11 @@ impl Loader {
         let read: Recommendation = origin.file.read()?;
         let path = &origin.file.path;
         let Some(cloud) = origin.cloud else {
-            return Err(Diagnostic::error(path, "place", "lies in no folder of a cloud: recommendations/azure, aws or gcp"));
+            return Err(Diagnostic::error(
+                path,
+                "place",
+                "lies in no folder of a cloud: recommendations/azure, aws or gcp",
+            ));
         };
         let key = match (&read.key, &read.slug) {
             (Some(key), None) => key.to_ascii_lowercase(),
@@ -194,7 +198,10 @@ impl Loader {
         if let Some((earlier, _)) = self.resource_types.get(&read.kind)
             && !read.overrides
         {
-            let message = format!("kind {} is described by {}; say `overrides: true` to replace it", read.kind, earlier.file.path);
+            let message = format!(
+                "kind {} is described by {}; say `overrides: true` to replace it",
+                read.kind, earlier.file.path
+            );
             return Err(Diagnostic::error(&origin.file.path, "duplicate-kind", message));
         }
         if origin.cloud != Some(read.cloud) {
@@ -210,7 +217,8 @@ impl Loader {
         if let Some((earlier, _)) = self.standards.get(&read.id)
             && !read.overrides
         {
-            let message = format!("standard {} is in {}; say `overrides: true` to replace it", read.id, earlier.file.path);
+            let message =
+                format!("standard {} is in {}; say `overrides: true` to replace it", read.id, earlier.file.path);
             return Err(Diagnostic::error(&origin.file.path, "duplicate-standard", message));
         }
         self.standards.insert(read.id.clone(), (origin, read));
@@ -239,7 +247,12 @@ impl Loader {
         let ids = Ids {
             controls: self.controls.controls.iter().map(|control| control.id.clone()).collect(),
             plans: self.plans.plans.iter().map(|plan| plan.id.clone()).collect(),
-            standards: standards.iter().map(|standard| (standard.id.clone(), standard.controls.iter().map(|control| control.id.clone()).collect())).collect(),
+            standards: standards
+                .iter()
+                .map(|standard| {
+                    (standard.id.clone(), standard.controls.iter().map(|control| control.id.clone()).collect())
+                })
+                .collect(),
         };
         let mut recommendations = Vec::new();
         for (key, (origin, source)) in std::mem::take(&mut self.recommendations) {
@@ -249,7 +262,14 @@ impl Loader {
             self.diagnostics.extend(found);
             if let (Some(rule), Some(cloud), false) = (rule, origin.cloud, refused) {
                 let custom = !origin.shipped && !source.overrides;
-                recommendations.push(CompiledRecommendation { key, cloud, file: origin.file.path, custom, source, rule });
+                recommendations.push(CompiledRecommendation {
+                    key,
+                    cloud,
+                    file: origin.file.path,
+                    custom,
+                    source,
+                    rule,
+                });
             }
         }
         recommendations.sort_by(|left, right| (left.cloud, &left.file).cmp(&(right.cloud, &right.file)));
@@ -288,7 +308,8 @@ impl Loader {
                     types.insert(kind, read);
                 }
                 Err(faults) => {
-                    self.diagnostics.extend(faults.into_iter().map(|fault| Diagnostic::error(path, "resource-type", fault)));
+                    self.diagnostics
+                        .extend(faults.into_iter().map(|fault| Diagnostic::error(path, "resource-type", fault)));
                 }
             }
         }
@@ -309,7 +330,10 @@ impl Loader {
                     self.diagnostics.push(Diagnostic::error(&origin.file.path, "japanese", message));
                 }
                 if origin.shipped && !control.recommendations.is_empty() {
-                    let message = format!("control {} lists recommendations: shipped mappings stand in the recommendations", control.id);
+                    let message = format!(
+                        "control {} lists recommendations: shipped mappings stand in the recommendations",
+                        control.id
+                    );
                     self.diagnostics.push(Diagnostic::error(&origin.file.path, "mapping-place", message));
                 }
             }
@@ -343,7 +367,9 @@ fn names_of(recommendations: &[CompiledRecommendation], diagnostics: &mut Vec<Di
             names.entry(name.to_ascii_lowercase()).or_insert(position);
         }
         for policy in &recommendation.source.azure_policies {
-            if Uuid::parse_str(policy).is_err() && !policy.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-') {
+            if Uuid::parse_str(policy).is_err()
+                && !policy.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-')
+            {
                 let message = format!("`{policy}` is not the id of a policy definition");
                 diagnostics.push(Diagnostic::error(&recommendation.file, "policy-id", message));
             }
@@ -417,7 +443,8 @@ impl Linter<'_> {
         if !self.origin.shipped {
             return;
         }
-        let missing = |text: &Text| text.en.trim().is_empty() || text.ja.as_deref().is_none_or(|ja| ja.trim().is_empty());
+        let missing =
+            |text: &Text| text.en.trim().is_empty() || text.ja.as_deref().is_none_or(|ja| ja.trim().is_empty());
         for (name, text) in [("title", &source.title), ("why", &source.why)] {
             if missing(text) {
                 found.push(self.error("japanese", format!("{name} needs `en` and `ja`"), name));
@@ -437,7 +464,11 @@ impl Linter<'_> {
         let mut controls = BTreeSet::new();
         for id in source.controls.iter().chain(inferred) {
             if !self.ids.controls.contains(id) {
-                found.push(self.error("unknown-control", format!("control `{id}` is not in controls.yaml"), "controls"));
+                found.push(self.error(
+                    "unknown-control",
+                    format!("control `{id}` is not in controls.yaml"),
+                    "controls",
+                ));
             }
             if !controls.insert(id) {
                 found.push(self.error("mapping-twice", format!("control `{id}` is mapped twice"), "controls"));
@@ -466,11 +497,17 @@ impl Linter<'_> {
                 Some(kind) => std::slice::from_ref(kind),
                 None => source.applies_to.as_slice(),
             };
-            let declares = |kind: &Kind| self.kinds.get(kind).is_some_and(|facts| facts.relations.contains_key(relation.as_str()));
-            let anywhere = kind.is_none() && self.kinds.iter().any(|facts| facts.relations.contains_key(relation.as_str()));
+            let declares =
+                |kind: &Kind| self.kinds.get(kind).is_some_and(|facts| facts.relations.contains_key(relation.as_str()));
+            let anywhere =
+                kind.is_none() && self.kinds.iter().any(|facts| facts.relations.contains_key(relation.as_str()));
             if !kinds.iter().any(declares) && !anywhere {
                 let names: Vec<_> = kinds.iter().map(Kind::as_str).collect();
-                found.push(self.error("unknown-relation", format!("no relation `{relation}` is declared for {}", names.join(", ")), "unhealthy_when"));
+                found.push(self.error(
+                    "unknown-relation",
+                    format!("no relation `{relation}` is declared for {}", names.join(", ")),
+                    "unhealthy_when",
+                ));
             }
         }
     }
@@ -487,7 +524,11 @@ impl Linter<'_> {
         for (expect, word) in wanted {
             if !has(expect) {
                 let diagnostic = self.error("test-missing", format!("has no test that expects {word}"), "tests");
-                let gravity = if expect == Expect::Healthy || expect == Expect::Unhealthy { Gravity::Error } else { Gravity::Warning };
+                let gravity = if expect == Expect::Healthy || expect == Expect::Unhealthy {
+                    Gravity::Error
+                } else {
+                    Gravity::Warning
+                };
                 found.push(Diagnostic { gravity, ..diagnostic });
             }
         }

@@ -83,7 +83,11 @@ struct Bench<'a> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(catalogue: &'a Catalogue, recommendation: &'a CompiledRecommendation, test: &'a Test) -> Result<Self, String> {
+    fn new(
+        catalogue: &'a Catalogue,
+        recommendation: &'a CompiledRecommendation,
+        test: &'a Test,
+    ) -> Result<Self, String> {
         let cloud = recommendation.cloud;
         let kind = match &test.kind {
             Some(kind) => kind,
@@ -149,7 +153,8 @@ impl<'a> Bench<'a> {
         let kinds = self.catalogue.kinds();
         let mut listed: Vec<Kind> = self.recommendation.rule.kinds_read().to_vec();
         let rows = self.test.related.iter().map(|row| &row.kind);
-        let standing: Vec<Kind> = self.recommendation.source.applies_to.as_slice().iter().chain(rows).chain(&listed).cloned().collect();
+        let standing: Vec<Kind> =
+            self.recommendation.source.applies_to.as_slice().iter().chain(rows).chain(&listed).cloned().collect();
         for kind in standing {
             if let Some(facts) = kinds.get(&kind) {
                 listed.extend(facts.relations.values().flat_map(|relation| relation.kinds.iter().cloned()));
@@ -185,8 +190,16 @@ fn default_id(catalogue: &Catalogue, kind: &Kind, scope: &Scope, region: &str, n
             let item = Document::from(document);
             let values = TemplateValues { account: scope.id(), region, partition: "aws", params: None };
             let template = catalogue.resource_types().get(kind).and_then(|described| described.id.as_deref());
-            let filled = template.and_then(|text| Template::parse(text).ok()).and_then(|text| values.fill(&text, item.root()).ok());
-            filled.unwrap_or_else(|| format!("arn:aws:{}:{region}:{}:{name}", kind.as_str().to_ascii_lowercase().replace("::", "-"), scope.id()))
+            let filled = template
+                .and_then(|text| Template::parse(text).ok())
+                .and_then(|text| values.fill(&text, item.root()).ok());
+            filled.unwrap_or_else(|| {
+                format!(
+                    "arn:aws:{}:{region}:{}:{name}",
+                    kind.as_str().to_ascii_lowercase().replace("::", "-"),
+                    scope.id()
+                )
+            })
         }
         Cloud::Gcp => {
             let (service, what) = kind.as_str().split_once('/').unwrap_or((kind.as_str(), "thing"));
@@ -209,8 +222,12 @@ fn azure_id(kind: &Kind, scope: &Scope, name: &str, document: &Json) -> String {
             return format!("/providers/{provider}/{types}/{id}");
         }
         ("microsoft.resources", "subscriptions") => return scope.id().to_owned(),
-        ("microsoft.resources", "resourcegroups" | "subscriptions/resourcegroups") => return format!("{}/resourceGroups/{name}", scope.id()),
-        ("microsoft.authorization" | "microsoft.security", _) => return format!("{}/providers/{provider}/{types}/{name}", scope.id()),
+        ("microsoft.resources", "resourcegroups" | "subscriptions/resourcegroups") => {
+            return format!("{}/resourceGroups/{name}", scope.id());
+        }
+        ("microsoft.authorization" | "microsoft.security", _) => {
+            return format!("{}/providers/{provider}/{types}/{name}", scope.id());
+        }
         _ => {}
     }
     let mut id = format!("{}/resourceGroups/test-group/providers/{provider}", scope.id());

@@ -48,16 +48,41 @@ impl ContentFile {
             Body::Json(text) => {
                 serde_json::from_str(text).map_err(|error| Diagnostic::error(&self.path, "schema", error.to_string()))
             }
-            Body::Yaml(text) => serde_saphyr::from_str(text).map_err(|error| {
-                let line = error.location().map(|location| location.line());
-                let message = error.to_string();
-                let first = message.lines().find(|line| line.starts_with("error")).or_else(|| message.lines().next_back());
-                let reason = message.lines().find_map(|line| line.split_once("^ ").map(|(_, reason)| reason));
-                let text = reason.or(first).unwrap_or("it could not be read").trim_start_matches("error: ");
-                Diagnostic::error(&self.path, "schema", text).at_line(line)
-            }),
+            Body::Yaml(text) => self.read_yaml(text),
         }
     }
+
+    /// By way of JSON, as the build does for shipped files, so that a file means the same in both places.
+    fn read_yaml<T: DeserializeOwned>(&self, text: &str) -> Result<T, Diagnostic> {
+        let json = yaml_value(text).and_then(|value| Ok(serde_json::from_value(value)));
+        match json {
+            Ok(Ok(read)) => Ok(read),
+            Err(error) => Err(self.yaml_fault(&error)),
+            // The YAML reader knows the line.
+            Ok(Err(error)) => match serde_saphyr::from_str_with_options::<T>(text, yaml_options()) {
+                Err(located) => Err(self.yaml_fault(&located)),
+                Ok(_) => Err(Diagnostic::error(&self.path, "schema", error.to_string())),
+            },
+        }
+    }
+
+    fn yaml_fault(&self, error: &serde_saphyr::Error) -> Diagnostic {
+        let line = error.location().map(|location| location.line());
+        let message = error.to_string();
+        let first = message.lines().find(|line| line.starts_with("error")).or_else(|| message.lines().next_back());
+        let reason = message.lines().find_map(|line| line.split_once("^ ").map(|(_, reason)| reason));
+        let text = reason.or(first).unwrap_or("it could not be read").trim_start_matches("error: ");
+        Diagnostic::error(&self.path, "schema", text).at_line(line)
+    }
+}
+
+/// YAML 1.2 booleans alone: `On` and `Yes` are words that clouds use.
+fn yaml_options() -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: true }
+}
+
+fn yaml_value(text: &str) -> Result<serde_json::Value, serde_saphyr::Error> {
+    serde_saphyr::from_str_with_options(text, yaml_options())
 }
 
 /// The content that is built into the binary.

@@ -541,7 +541,10 @@ impl Visitor<'_> for Key<'_> {
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
         if text.len() > LONGEST_NAME {
-            return Err(E::custom(format_args!("a property name of {} bytes; at most {LONGEST_NAME} are read", text.len())));
+            return Err(E::custom(format_args!(
+                "a property name of {} bytes; at most {LONGEST_NAME} are read",
+                text.len()
+            )));
         }
         self.0.string(text);
         Ok(())

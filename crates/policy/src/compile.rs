@@ -82,7 +82,10 @@ impl<'c> Compiler<'c> {
                 Some(found) if operator.is_none() => operator = Some((found, value, key.as_str())),
                 Some(_) => return self.fault(at, "has two operators"),
                 None => {
-                    return self.fault(at, format!("`{key}` is no operator and no kind of condition; operators are {}", Operator::names()));
+                    return self.fault(
+                        at,
+                        format!("`{key}` is no operator and no kind of condition; operators are {}", Operator::names()),
+                    );
                 }
             }
         }
@@ -115,7 +118,15 @@ impl<'c> Compiler<'c> {
         parts.iter().enumerate().map(|(position, part)| self.condition(part, &format!("{at}[{position}]"))).collect()
     }
 
-    fn comparison(&mut self, head: Head, operand: &Json, operator: Operator, wanted: &Json, at: &str, name: &str) -> Condition {
+    fn comparison(
+        &mut self,
+        head: Head,
+        operand: &Json,
+        operator: Operator,
+        wanted: &Json,
+        at: &str,
+        name: &str,
+    ) -> Condition {
         let operand = match head {
             Head::Field => self.field_operand(operand, at),
             _ => self.value_operand(operand, at),
@@ -167,10 +178,12 @@ impl<'c> Compiler<'c> {
     }
 
     fn field_operand(&mut self, source: &Json, at: &str) -> Option<Operand> {
-        self.field(source, &format!("{at}.field")).map(|field| Operand::Field(match field {
-            FieldRef::Fixed(field) => FieldRef::Fixed(bind(field, &self.scopes, self.subject)),
-            dynamic => dynamic,
-        }))
+        self.field(source, &format!("{at}.field")).map(|field| {
+            Operand::Field(match field {
+                FieldRef::Fixed(field) => FieldRef::Fixed(bind(field, &self.scopes, self.subject)),
+                dynamic => dynamic,
+            })
+        })
     }
 
     /// The field a text names, not yet bound to the elements around it.
@@ -220,11 +233,15 @@ impl<'c> Compiler<'c> {
         let Json::Object(entries) = source else {
             return self.fault(&below, format!("is {}, no count", describe(source)));
         };
-        let find = |wanted: &str| entries.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+        let find =
+            |wanted: &str| entries.iter().find(|(key, _)| key.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
         for key in entries.keys() {
             if !["field", "value", "name", "where"].iter().any(|known| known.eq_ignore_ascii_case(key)) {
                 return self.fault(&below, format!("`{key}` is no part of a count: use field, value, name, where"));
             }
+        }
+        if find("name").is_some() && find("value").is_none() {
+            return self.fault(&below, "`name` goes with `value`, not with `field`");
         }
         let counted = match (find("field"), find("value")) {
             (Some(field), None) => self.counted_field(field, &below),
@@ -292,7 +309,10 @@ impl<'c> Compiler<'c> {
                 "any" => Quantifier::Any,
                 "all" => Quantifier::All,
                 "none" => Quantifier::None,
-                _ => return self.fault(&below, format!("`{key}` is no part of related: use via and one of any, all, none")),
+                _ => {
+                    return self
+                        .fault(&below, format!("`{key}` is no part of related: use via and one of any, all, none"));
+                }
             };
             if quantified.replace((quantifier, key, value)).is_some() {
                 return self.fault(&below, "has two of any, all, none");
@@ -358,7 +378,9 @@ impl<'c> Compiler<'c> {
                 Ok((Step::Children(kind.clone()), Some(kind)))
             }
             ["kind", "referring"] | ["referring", "kind"] => {
-                let (Some(relation), Some(kind)) = (text("referring"), kind) else { return Err("`referring` needs texts".into()) };
+                let (Some(relation), Some(kind)) = (text("referring"), kind) else {
+                    return Err("`referring` needs texts".into());
+                };
                 self.relations.push((Some(kind.clone()), relation.to_owned()));
                 Ok((Step::Referring { relation: relation.into(), kind: kind.clone() }, Some(kind)))
             }
@@ -375,7 +397,10 @@ impl<'c> Compiler<'c> {
             }
             ["id", "kind"] | ["kind", "id"] => {
                 let kind = kind.ok_or("`kind` is no text")?;
-                let id = entries.get("id").and_then(|id| self.expression(id, &format!("{at}.id"))).ok_or("`id` cannot be read")?;
+                let id = entries
+                    .get("id")
+                    .and_then(|id| self.expression(id, &format!("{at}.id")))
+                    .ok_or("`id` cannot be read")?;
                 Ok((Step::Id { id, kind: kind.clone() }, Some(kind)))
             }
             _ => Err(format!(
@@ -406,15 +431,23 @@ impl Compiler<'_> {
             kind: self.expression(kind, &format!("{at}.type"))?,
             name: part("name").and_then(|name| self.expression(name, &format!("{at}.name"))),
             group: part("resourceGroupName").and_then(|name| self.expression(name, &format!("{at}.resourceGroupName"))),
-            whole_subscription: part("existenceScope").and_then(|scope| self.expression(scope, &format!("{at}.existenceScope"))),
+            whole_subscription: part("existenceScope")
+                .and_then(|scope| self.expression(scope, &format!("{at}.existenceScope"))),
         };
         let place = format!("{at}.existenceCondition");
         self.subject += 1;
-        let condition = part("existenceCondition").map_or(Condition::Always(true), |source| self.condition(source, &place));
+        let condition =
+            part("existenceCondition").map_or(Condition::Always(true), |source| self.condition(source, &place));
         self.subject -= 1;
         let via = vec![Step::Existence(Box::new(existence))];
         let text = via.iter().map(step_text).collect::<String>().into();
-        Some(Condition::Related(Box::new(Related { via, quantifier: Quantifier::None, condition, place: place.into(), text })))
+        Some(Condition::Related(Box::new(Related {
+            via,
+            quantifier: Quantifier::None,
+            condition,
+            place: place.into(),
+            text,
+        })))
     }
 }
 

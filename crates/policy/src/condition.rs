@@ -225,7 +225,15 @@ impl Count {
             let inner = recorder.len();
             let found = outcome.map_or(serde_json::Value::Null, |tally| tally.certain.into());
             let shown = record::shown("", &wanted);
-            record::push(env, &self.place, self.over.text(), found, self.operator.name(), shown, truth.as_ref().ok().copied());
+            record::push(
+                env,
+                &self.place,
+                self.over.text(),
+                found,
+                self.operator.name(),
+                shown,
+                truth.as_ref().ok().copied(),
+            );
             recorder.forget(start + record::ELEMENTS_SHOWN, inner);
         }
         truth

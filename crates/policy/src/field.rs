@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use yagura_model::{Answer, Cause, Kind, Path, Resource, Segment, Value};
 
-use crate::azure::AliasCatalogue;
+use crate::azure::{Alias, AliasCatalogue};
 use crate::datum::Datum;
 use crate::evaluate::{Env, Subject};
 use crate::expression::{Expr, evaluate::evaluate};
@@ -47,8 +47,12 @@ pub(crate) struct Field {
     pub collects: bool,
     /// Whether `[*]` on one value stands for that value.
     lenient: bool,
-    /// The only kind the field exists for.
-    kind: Option<Kind>,
+    /// The kinds that `steps` hold for; empty = any.
+    kinds: Box<[Kind]>,
+    /// Paths for other kinds.
+    others: Box<[(Box<[Kind]>, Box<[Segment]>)]>,
+    /// The path where the first one leads to nothing.
+    usual: Option<Box<[Segment]>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -146,13 +150,38 @@ pub(crate) fn undecidable(what: impl Into<Arc<str>>) -> Cause {
 
 impl Field {
     fn at(source: Source, text: &str) -> Self {
-        Self { source, steps: Box::new([]), text: text.into(), collects: false, lenient: true, kind: None }
+        Self { steps: Box::new([]), ..Self::bare(source, text, true) }
     }
 
     fn document(path: &Path, text: &str, lenient: bool) -> Self {
         let steps: Box<[Segment]> = path.segments().into();
         let collects = steps.contains(&Segment::Each);
-        Self { source: Source::Document, steps, text: text.into(), collects, lenient, kind: None }
+        Self { steps, collects, ..Self::bare(Source::Document, text, lenient) }
+    }
+
+    fn bare(source: Source, text: &str, lenient: bool) -> Self {
+        Self {
+            source,
+            steps: Box::new([]),
+            text: text.into(),
+            collects: false,
+            lenient,
+            kinds: Box::new([]),
+            others: Box::new([]),
+            usual: None,
+        }
+    }
+
+    fn alias(alias: Alias, text: &str) -> Result<Self, String> {
+        let mut places = alias.places.into_iter();
+        let first = places.next().ok_or_else(|| format!("`{text}` has no path"))?;
+        let others = places.map(|place| (place.kinds.into(), place.path.segments().into()));
+        Ok(Self {
+            kinds: first.kinds.into(),
+            others: others.collect(),
+            usual: alias.usual.map(|path| path.segments().into()),
+            ..Self::document(&first.path, text, false)
+        })
     }
 
     /// Whether it is a field of our own form.
@@ -221,11 +250,12 @@ impl Field {
 
     fn root<'a, 's>(&'s self, env: &Env<'a>, subject: Subject<'a>) -> Result<Root<'a, 's>, Cause> {
         let resource = subject.resource;
-        if let Some(kind) = &self.kind
-            && !resource.kind.as_str().is_empty()
-            && resource.kind != *kind
-        {
-            return Ok(Root::Missing(&self.steps));
+        if !self.kinds.is_empty() && !resource.kind.as_str().is_empty() && !self.kinds.contains(&resource.kind) {
+            let other = self.others.iter().find(|(kinds, _)| kinds.contains(&resource.kind));
+            return Ok(match (&self.source, other) {
+                (Source::Document, Some((_, steps))) => Root::Value(resource.document.root(), steps),
+                _ => Root::Missing(&self.steps),
+            });
         }
         Ok(match &self.source {
             Source::Document => return self.document_root(subject),
@@ -256,7 +286,11 @@ impl Field {
         let resource = subject.resource;
         let plain = Root::Value(resource.document.root(), &*self.steps);
         if !self.lenient {
-            return Ok(plain);
+            let root = resource.document.root();
+            return Ok(match &self.usual {
+                Some(usual) if !leads_somewhere(&self.steps, root) => Root::Value(root, usual),
+                _ => plain,
+            });
         }
         let Some((Segment::Key(first), rest)) = self.steps.split_first() else { return Ok(plain) };
         match resource.attachment(first) {
@@ -267,6 +301,21 @@ impl Field {
             None => Ok(plain),
         }
     }
+}
+
+/// Whether the steps up to the first `[*]` lead to a value.
+fn leads_somewhere(steps: &[Segment], root: Value<'_>) -> bool {
+    let mut value = root;
+    for step in steps {
+        let next = match step {
+            Segment::Key(name) => value.get(name),
+            Segment::Index(position) => value.index(*position),
+            Segment::Each => return true,
+        };
+        let Some(next) = next else { return false };
+        value = next;
+    }
+    true
 }
 
 enum Root<'a, 's> {
@@ -409,7 +458,11 @@ fn own_field(text: &str) -> Result<Field, String> {
             [Segment::Key(name)] => return Ok(Field::at(Source::Tag(name.clone()), text)),
             _ => return Err(format!("`{text}` reads below a tag")),
         },
-        _ => return Err(format!("`{first}` is not a part of the envelope: use $id, $name, $kind, $region, $scope, $tags")),
+        _ => {
+            return Err(format!(
+                "`{first}` is not a part of the envelope: use $id, $name, $kind, $region, $scope, $tags"
+            ));
+        }
     };
     if !rest.is_empty() {
         return Err(format!("`{text}` reads below `{first}`"));
@@ -434,9 +487,7 @@ fn azure_field(text: &str, catalogue: &AliasCatalogue, version: Option<&str>) ->
     }
     if text.contains('/') {
         let alias = catalogue.resolve(text, version).ok_or_else(|| format!("`{text}` is no known alias"))?;
-        let mut field = Field::document(&alias.path, text, false);
-        field.kind = alias.kind;
-        return Ok(field);
+        return Field::alias(alias, text);
     }
     let path = Path::parse(text).map_err(|error| error.to_string())?;
     Ok(Field::document(&path, text, false))

@@ -15,12 +15,28 @@ const LEVELS_SHOWN: usize = 6;
 
 /// Names whose values are secrets wherever they stand.
 const SECRET_NAMES: [&str; 17] = [
-    "password", "passwd", "pwd", "secret", "clientsecret", "secretvalue", "connectionstring", "accesskey", "accountkey",
-    "primarykey", "secondarykey", "sastoken", "token", "apikey", "privatekey", "userdata", "customdata",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "clientsecret",
+    "secretvalue",
+    "connectionstring",
+    "accesskey",
+    "accountkey",
+    "primarykey",
+    "secondarykey",
+    "sastoken",
+    "token",
+    "apikey",
+    "privatekey",
+    "userdata",
+    "customdata",
 ];
 
 fn is_secret_name(name: &str) -> bool {
-    let plain: String = name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
+    let plain: String =
+        name.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect();
     SECRET_NAMES.iter().any(|secret| plain.ends_with(secret))
 }
 
@@ -64,7 +80,15 @@ fn shown_below(name: &str, value: &Datum<'_>, levels: usize) -> Json {
 }
 
 /// Keeps one piece of evidence, with the resource it was read from unless that is the assessed one.
-pub(crate) fn push(env: &Env<'_>, place: &str, path: &str, found: Json, operator: &str, wanted: Json, held: Option<bool>) {
+pub(crate) fn push(
+    env: &Env<'_>,
+    place: &str,
+    path: &str,
+    found: Json,
+    operator: &str,
+    wanted: Json,
+    held: Option<bool>,
+) {
     let Some(recorder) = env.recorder else { return };
     let other = !std::ptr::eq(env.subject.resource, env.assessed.resource);
     recorder.push(Evidence {
@@ -89,7 +113,10 @@ mod tests {
             assert_eq!(shown(path, &Datum::text("hunter2")), json!("(hidden)"), "{path}");
         }
         let nested = json!({"settings": [{"apiKey": "x", "name": "n"}]});
-        assert_eq!(shown("properties", &Datum::Json(&nested)), json!({"settings": [{"apiKey": "(hidden)", "name": "n"}]}));
+        assert_eq!(
+            shown("properties", &Datum::Json(&nested)),
+            json!({"settings": [{"apiKey": "(hidden)", "name": "n"}]})
+        );
         assert_eq!(shown("properties.keySource", &Datum::text("Microsoft.KeyVault")), json!("Microsoft.KeyVault"));
         assert_eq!(shown("properties.passwordPolicyEnabled", &Datum::Bool(true)), json!(true));
     }

@@ -142,7 +142,15 @@ pub(crate) fn evaluate(related: &Related, env: &Env<'_>) -> Truth {
     };
     if env.recorder.is_some() {
         let found = reached.resources.len().into();
-        record::push(env, &related.place, &related.text, found, "related", serde_json::Value::Null, truth.as_ref().ok().copied());
+        record::push(
+            env,
+            &related.place,
+            &related.text,
+            found,
+            "related",
+            serde_json::Value::Null,
+            truth.as_ref().ok().copied(),
+        );
     }
     truth
 }
@@ -213,7 +221,8 @@ fn relation(name: &str, from: &Resource, env: &Env<'_>, reached: &mut Reached) {
             continue;
         }
         // Points at nothing we know: gone, if the kind was listed; else not looked at.
-        let listings = relation.kinds.iter().map(|kind| (kind, env.estate.listing(kind, &from.scope, from.region.as_deref())));
+        let listings =
+            relation.kinds.iter().map(|kind| (kind, env.estate.listing(kind, &from.scope, from.region.as_deref())));
         let mut listings: Vec<_> = listings.collect();
         if listings.iter().any(|(_, listing)| *listing == Listing::Complete) {
             continue;

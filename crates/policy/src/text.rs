@@ -61,13 +61,7 @@ pub(crate) fn like(text: &str, pattern: &str, question: bool) -> bool {
     wildcard(&text, &pattern, &'*', question.then_some(&'?'), |left, right| left == right)
 }
 
-fn wildcard<T: PartialEq>(
-    text: &[T],
-    pattern: &[T],
-    many: &T,
-    one: Option<&T>,
-    same: impl Fn(&T, &T) -> bool,
-) -> bool {
+fn wildcard<T: PartialEq>(text: &[T], pattern: &[T], many: &T, one: Option<&T>, same: impl Fn(&T, &T) -> bool) -> bool {
     let (mut at, mut in_pattern) = (0, 0);
     let mut retry: Option<(usize, usize)> = None;
     while let Some(letter) = text.get(at) {
@@ -118,7 +112,8 @@ mod tests {
 
     #[test]
     fn case_is_folded_fully() {
-        for (left, right) in [("Straße", "STRASSE"), ("ﬃce", "FFICE"), ("κοςμος", "ΚΟΣΜΟΣ"), ("ẞ", "ss"), ("a", "A")] {
+        for (left, right) in [("Straße", "STRASSE"), ("ﬃce", "FFICE"), ("κοςμος", "ΚΟΣΜΟΣ"), ("ẞ", "ss"), ("a", "A")]
+        {
             assert!(equal(left, right), "{left} {right}");
             assert_eq!(order(left, right), Ordering::Equal, "{left} {right}");
         }

@@ -117,7 +117,8 @@ pub fn compliance(
         if !standard.covers.is_empty() && !standard.covers.iter().any(|cloud| clouds.contains(cloud)) {
             continue;
         }
-        let judge = Judge { catalogue, settings, clouds, raw: &raw, adjusted: &adjusted, mapped: &mapped, now: assessed.at };
+        let judge =
+            Judge { catalogue, settings, clouds, raw: &raw, adjusted: &adjusted, mapped: &mapped, now: assessed.at };
         results.push(judge.standard(standard));
     }
     results
@@ -131,7 +132,12 @@ struct Counts {
     not_applicable: u64,
 }
 
-fn counts_by_recommendation(assessed: &Assessed, catalogue: &Catalogue, settings: &Settings, view: View) -> Vec<Counts> {
+fn counts_by_recommendation(
+    assessed: &Assessed,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    view: View,
+) -> Vec<Counts> {
     let mut counts = vec![Counts::default(); catalogue.recommendations().len()];
     for assessment in &assessed.assessments {
         let exemption = match view {
@@ -198,7 +204,10 @@ impl Judge<'_> {
                 state: state(&positions, self.raw, manual, attestation),
                 adjusted_state: state(&positions, self.adjusted, manual, attestation),
                 attestation: attestation.cloned(),
-                recommendations: positions.iter().map(|(position, inferred)| self.recommendation(*position, *inferred)).collect(),
+                recommendations: positions
+                    .iter()
+                    .map(|(position, inferred)| self.recommendation(*position, *inferred))
+                    .collect(),
             });
         }
         summary(standard, controls)
@@ -228,7 +237,12 @@ impl Judge<'_> {
 }
 
 /// A control is never passed because nothing was looked at.
-fn state(positions: &[(usize, bool)], counts: &[Counts], manual: bool, attestation: Option<&Attestation>) -> ComplianceState {
+fn state(
+    positions: &[(usize, bool)],
+    counts: &[Counts],
+    manual: bool,
+    attestation: Option<&Attestation>,
+) -> ComplianceState {
     let sum = |part: fn(&Counts) -> u64| positions.iter().map(|(position, _)| part(&counts[*position])).sum::<u64>();
     if sum(|counts| counts.unhealthy) > 0 || attestation.is_some_and(|attestation| !attestation.compliant) {
         return ComplianceState::Failed;
@@ -266,7 +280,8 @@ fn summary(standard: &Standard, controls: Vec<ControlCompliance>) -> StandardCom
         not_applicable: count(ComplianceState::NotApplicable),
         percentage: percentage(|control| control.state),
         adjusted_percentage: percentage(|control| control.adjusted_state),
-        inferred_share: (!mappings.is_empty()).then(|| (inferred / mappings.len() as f64 * 10_000.0).round() / 10_000.0),
+        inferred_share: (!mappings.is_empty())
+            .then(|| (inferred / mappings.len() as f64 * 10_000.0).round() / 10_000.0),
         controls,
     }
 }

@@ -7,8 +7,8 @@ use yagura_model::{Scope, ScopeLevel, Status};
 
 use crate::assess::Assessed;
 use crate::score::{
-    ControlCounts, Fixes, ScopeScore, SecureScore, Standing, View, control_score, counted, mapped_controls, overall_percentage,
-    same, scope_score,
+    ControlCounts, Fixes, ScopeScore, SecureScore, Standing, View, control_score, counted, mapped_controls,
+    overall_percentage, same, scope_score,
 };
 use crate::settings::Settings;
 
@@ -24,9 +24,16 @@ struct Moved {
 ///
 /// A resource is healthy in a control only when all its recommendations there are: one whose fix alone moves nothing
 /// is listed with 0. Recommendations that are not scored, or that no resource fails, are left out.
-pub fn gains(assessed: &Assessed, catalogue: &Catalogue, settings: &Settings, view: View, score: &SecureScore) -> BTreeMap<u32, f64> {
+pub fn gains(
+    assessed: &Assessed,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    view: View,
+    score: &SecureScore,
+) -> BTreeMap<u32, f64> {
     let mapped = mapped_controls(catalogue);
-    let scopes: HashMap<&Scope, usize> = score.scopes.iter().enumerate().map(|(place, own)| (&own.scope, place)).collect();
+    let scopes: HashMap<&Scope, usize> =
+        score.scopes.iter().enumerate().map(|(place, own)| (&own.scope, place)).collect();
     let mut moved: BTreeMap<u32, HashMap<usize, Vec<Moved>>> = BTreeMap::new();
     let none = Fixes::default();
     for own in assessed.assessments.chunk_by(|left, right| same(&left.resource, &right.resource)) {
@@ -50,7 +57,11 @@ pub fn gains(assessed: &Assessed, catalogue: &Catalogue, settings: &Settings, vi
             let [only] = unhealthy[..] else { continue };
             let by_scope = moved.entry(only).or_default().entry(place);
             let by_control = by_scope.or_insert_with(|| vec![Moved::default(); catalogue.controls().len()]);
-            if standing.is_unknown() { by_control[control].to_unknown += 1 } else { by_control[control].to_healthy += 1 }
+            if standing.is_unknown() {
+                by_control[control].to_unknown += 1
+            } else {
+                by_control[control].to_healthy += 1
+            }
         }
     }
     let before = score.percentage;

@@ -159,7 +159,11 @@ pub fn scope_score(scope: Scope, controls: Vec<ControlScore>) -> ScopeScore {
 fn worst_case(controls: &[ControlScore]) -> Option<f64> {
     let (mut current, mut max) = (0, 0);
     for control in controls {
-        let counts = ControlCounts { unhealthy: control.counts.unhealthy + control.counts.unknown, unknown: 0, ..control.counts };
+        let counts = ControlCounts {
+            unhealthy: control.counts.unhealthy + control.counts.unknown,
+            unknown: 0,
+            ..control.counts
+        };
         // A control whose resources are all unknown has no maximum of its own; its points are not in this scope's score.
         let worst = control_score("", "", "", control.max, counts);
         current += worst.current.0;
@@ -233,14 +237,24 @@ impl Fixes {
 }
 
 /// The secure score of an assessment.
-pub fn secure_score(assessed: &Assessed, catalogue: &Catalogue, settings: &Settings, view: View, fixes: &Fixes) -> SecureScore {
+pub fn secure_score(
+    assessed: &Assessed,
+    catalogue: &Catalogue,
+    settings: &Settings,
+    view: View,
+    fixes: &Fixes,
+) -> SecureScore {
     let tally = Tally::new(assessed, catalogue, settings, view, fixes);
-    let scopes: Vec<_> = tally.scopes.into_iter().map(|(scope, counts)| {
-        let controls = catalogue.controls().iter().zip(counts).map(|(control, counts)| {
-            control_score(&control.id, &control.api_id, &control.title.en, u64::from(control.points), counts)
-        });
-        scope_score(scope, controls.collect())
-    }).collect();
+    let scopes: Vec<_> = tally
+        .scopes
+        .into_iter()
+        .map(|(scope, counts)| {
+            let controls = catalogue.controls().iter().zip(counts).map(|(control, counts)| {
+                control_score(&control.id, &control.api_id, &control.title.en, u64::from(control.points), counts)
+            });
+            scope_score(scope, controls.collect())
+        })
+        .collect();
     let clouds = scopes.iter().map(|scope| scope.cloud).collect::<BTreeSet<_>>();
     let clouds = clouds.into_iter().map(|cloud| {
         let own = || scopes.iter().filter(move |scope| scope.cloud == cloud);
@@ -283,7 +297,9 @@ impl Tally {
             }
             let counts = match scopes.get_mut(&resource.scope) {
                 Some(counts) => counts,
-                None => scopes.entry(resource.scope.clone()).or_insert_with(|| vec![ControlCounts::default(); standings.len()]),
+                None => scopes
+                    .entry(resource.scope.clone())
+                    .or_insert_with(|| vec![ControlCounts::default(); standings.len()]),
             };
             for (standing, counts) in standings.iter().zip(counts) {
                 standing.count(counts);

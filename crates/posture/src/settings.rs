@@ -85,7 +85,8 @@ impl Exemption {
         if self.expires.is_some_and(|end| end <= now) {
             return false;
         }
-        (self.key == "*" || self.key.eq_ignore_ascii_case(key)) && (self.resource == "*" || self.covers_resource(resource))
+        (self.key == "*" || self.key.eq_ignore_ascii_case(key))
+            && (self.resource == "*" || self.covers_resource(resource))
     }
 
     fn covers_resource(&self, resource: &Resource) -> bool {
@@ -127,14 +128,21 @@ pub struct Attestation {
 impl Settings {
     /// The exemption that holds for a recommendation and resource, with its position. A mitigation wins over a waiver.
     pub fn exemption(&self, key: &str, resource: &Resource, now: Timestamp) -> Option<(usize, &Exemption)> {
-        let covering = || self.exemptions.iter().enumerate().filter(|(_, exemption)| exemption.covers(key, resource, now));
-        covering().find(|(_, exemption)| exemption.category == ExemptionCategory::Mitigated).or_else(|| covering().next())
+        let covering =
+            || self.exemptions.iter().enumerate().filter(|(_, exemption)| exemption.covers(key, resource, now));
+        covering()
+            .find(|(_, exemption)| exemption.category == ExemptionCategory::Mitigated)
+            .or_else(|| covering().next())
     }
 
     /// The user's values for a recommendation's parameters in a scope; none when there are none.
     pub fn parameters(&self, key: &str, scope: &Scope) -> Option<BTreeMap<String, Json>> {
         let everywhere = self.parameters.get(key);
-        let here = self.scope_parameters.iter().find(|(id, _)| id.eq_ignore_ascii_case(scope.id())).and_then(|(_, keys)| keys.get(key));
+        let here = self
+            .scope_parameters
+            .iter()
+            .find(|(id, _)| id.eq_ignore_ascii_case(scope.id()))
+            .and_then(|(_, keys)| keys.get(key));
         match (everywhere, here) {
             (None, None) => None,
             (Some(values), None) | (None, Some(values)) => Some(values.clone()),
@@ -149,7 +157,9 @@ impl Settings {
     /// The attestation of a control that holds at a time.
     pub fn attestation(&self, standard: &str, control: &str, now: Timestamp) -> Option<&Attestation> {
         self.attestations.iter().find(|attestation| {
-            attestation.standard == standard && attestation.control == control && attestation.expires.is_none_or(|end| now < end)
+            attestation.standard == standard
+                && attestation.control == control
+                && attestation.expires.is_none_or(|end| now < end)
         })
     }
 }

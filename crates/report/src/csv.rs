@@ -36,14 +36,28 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 /// Findings with one line each; evidence as one JSON text.
 pub fn findings_csv<'a, W: Write>(out: W, findings: impl Iterator<Item = Finding<'a>>) -> io::Result<()> {
     let header = [
-        "key", "title", "resource", "name", "kind", "cloud", "scope", "severity", "plan", "planEnabled", "status", "cause",
-        "exemption", "exemptionExpires", "evidence",
+        "key",
+        "title",
+        "resource",
+        "name",
+        "kind",
+        "cloud",
+        "scope",
+        "severity",
+        "plan",
+        "planEnabled",
+        "status",
+        "cause",
+        "exemption",
+        "exemptionExpires",
+        "evidence",
     ];
     let mut rows = CsvWriter::new(out, &header)?;
     for finding in findings {
         let evidence = finding.evidence.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default();
         let exemption = finding.exemption.as_ref().map(|own| own.category.as_str()).unwrap_or_default();
-        let expires = finding.exemption.as_ref().and_then(|own| own.expires).map(|time| time.to_string()).unwrap_or_default();
+        let expires =
+            finding.exemption.as_ref().and_then(|own| own.expires).map(|time| time.to_string()).unwrap_or_default();
         rows.row(&[
             finding.key,
             finding.title,

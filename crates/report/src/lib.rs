@@ -15,4 +15,6 @@ pub use finding::{ExemptionLine, Finding, FindingContext};
 pub use html::{CloudInventory, Gap, ReportData, TopRecommendation, html};
 pub use ocsf::ocsf;
 pub use sarif::sarif;
-pub use score_document::{Adjusted, AdjustedPercentage, CloudDocument, ControlDocument, Overall, ScopeDocument, ScoreDocument};
+pub use score_document::{
+    Adjusted, AdjustedPercentage, CloudDocument, ControlDocument, Overall, ScopeDocument, ScoreDocument,
+};

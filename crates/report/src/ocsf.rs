@@ -28,9 +28,13 @@ pub fn ocsf<'a, W: Write>(
 
 fn event(finding: &Finding<'_>, catalogue: &Catalogue, language: Language, now: Timestamp) -> Json {
     let recommendation = catalogue.find(finding.key).and_then(|place| catalogue.recommendations().get(place));
-    let standards: Vec<String> = recommendation.iter().flat_map(|own| own.standards()).map(|(id, _, _)| id.to_owned()).collect();
-    let requirements: Vec<String> =
-        recommendation.iter().flat_map(|own| own.standards()).map(|(id, control, _)| format!("{id} {control}")).collect();
+    let standards: Vec<String> =
+        recommendation.iter().flat_map(|own| own.standards()).map(|(id, _, _)| id.to_owned()).collect();
+    let requirements: Vec<String> = recommendation
+        .iter()
+        .flat_map(|own| own.standards())
+        .map(|(id, control, _)| format!("{id} {control}"))
+        .collect();
     let steps = recommendation.map(|own| own.source.fix.steps.get(language).join("\n")).unwrap_or_default();
     let why = recommendation.map(|own| own.source.why.get(language)).unwrap_or_default();
     let (compliance_id, compliance) = match finding.status {

@@ -65,14 +65,16 @@ fn result(finding: &Finding<'_>) -> Json {
         "properties": { "cloud": finding.cloud, "scope": finding.scope, "kind": finding.kind, "evidence": finding.evidence },
     });
     if let Some(exemption) = &finding.exemption {
-        result["suppressions"] = json!([{ "kind": "external", "status": "accepted", "justification": exemption.reason }]);
+        result["suppressions"] =
+            json!([{ "kind": "external", "status": "accepted", "justification": exemption.reason }]);
     }
     result
 }
 
 fn rule(recommendation: &CompiledRecommendation, language: Language) -> Json {
     let source = &recommendation.source;
-    let tags: Vec<String> = recommendation.standards().map(|(standard, control, _)| format!("{standard}/{control}")).collect();
+    let tags: Vec<String> =
+        recommendation.standards().map(|(standard, control, _)| format!("{standard}/{control}")).collect();
     json!({
         "id": recommendation.key,
         "shortDescription": { "text": source.title.get(language) },

@@ -25,7 +25,8 @@ pub fn run(arguments: &ComplianceArguments) -> anyhow::Result<Exit> {
 
 /// The standards that the filter keeps, over the resources that it keeps.
 pub fn of(loaded: &Loaded, assessed: &yagura_posture::Assessed) -> Vec<StandardCompliance> {
-    let kept = assessed.assessments.iter().filter(|assessment| loaded.filter.keeps_resource(&assessment.resource)).cloned();
+    let kept =
+        assessed.assessments.iter().filter(|assessment| loaded.filter.keeps_resource(&assessment.resource)).cloned();
     let kept = yagura_posture::Assessed { assessments: kept.collect(), at: assessed.at };
     let all = compliance(&kept, &loaded.catalogue, &loaded.settings, &loaded.clouds());
     all.into_iter().filter(|standard| loaded.filter.keeps_standard(&standard.standard)).collect()
@@ -46,7 +47,10 @@ pub fn table(loaded: &Loaded, standards: &[StandardCompliance]) -> anyhow::Resul
             output::percent(standard.inferred_share),
         ]);
     }
-    output::table(&["Standard", ">Passed", ">With exemptions", ">Passed", ">Failed", ">Unknown", ">Manual", ">Inferred mappings"], rows)
+    output::table(
+        &["Standard", ">Passed", ">With exemptions", ">Passed", ">Failed", ">Unknown", ">Manual", ">Inferred mappings"],
+        rows,
+    )
 }
 
 fn controls(loaded: &Loaded, standards: &[StandardCompliance]) -> anyhow::Result<()> {
@@ -74,7 +78,19 @@ fn word(state: yagura_posture::ComplianceState) -> String {
 }
 
 fn csv(loaded: &Loaded, standards: &[StandardCompliance]) -> anyhow::Result<()> {
-    let header = ["standard", "control", "title", "state", "adjustedState", "recommendation", "inferred", "healthy", "unhealthy", "unknown", "notApplicable"];
+    let header = [
+        "standard",
+        "control",
+        "title",
+        "state",
+        "adjustedState",
+        "recommendation",
+        "inferred",
+        "healthy",
+        "unhealthy",
+        "unknown",
+        "notApplicable",
+    ];
     let mut out = yagura_report::CsvWriter::new(output::stdout(), &header)?;
     for standard in standards {
         for control in &standard.controls {
@@ -84,9 +100,22 @@ fn csv(loaded: &Loaded, standards: &[StandardCompliance]) -> anyhow::Result<()> 
                 out.row(&[&standard.standard, &control.id, title, &state, &adjusted, "", "", "", "", "", ""])?;
             }
             for own in &control.recommendations {
-                let [healthy, unhealthy, unknown, other] = [own.healthy, own.unhealthy, own.unknown, own.not_applicable].map(|count| count.to_string());
+                let [healthy, unhealthy, unknown, other] =
+                    [own.healthy, own.unhealthy, own.unknown, own.not_applicable].map(|count| count.to_string());
                 let inferred = if own.inferred { "true" } else { "false" };
-                out.row(&[&standard.standard, &control.id, title, &state, &adjusted, &own.key, inferred, &healthy, &unhealthy, &unknown, &other])?;
+                out.row(&[
+                    &standard.standard,
+                    &control.id,
+                    title,
+                    &state,
+                    &adjusted,
+                    &own.key,
+                    inferred,
+                    &healthy,
+                    &unhealthy,
+                    &unknown,
+                    &other,
+                ])?;
             }
         }
     }

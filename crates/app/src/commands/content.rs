@@ -65,7 +65,13 @@ fn list(what: ContentSort, knowledge: &KnowledgeArguments, format: Format) -> an
             out.finish()?;
         }
         Format::Json | Format::Jsonl => {
-            let named = rows.iter().map(|row| header.iter().map(|name| name.to_lowercase()).zip(row.clone()).collect::<std::collections::BTreeMap<_, _>>());
+            let named = rows.iter().map(|row| {
+                header
+                    .iter()
+                    .map(|name| name.to_lowercase())
+                    .zip(row.clone())
+                    .collect::<std::collections::BTreeMap<_, _>>()
+            });
             if format == Format::Json { output::json(&named.collect::<Vec<_>>())? } else { output::json_lines(named)? }
         }
         other => output::not_here(other, "content list", "table, json, jsonl, csv")?,
@@ -73,18 +79,33 @@ fn list(what: ContentSort, knowledge: &KnowledgeArguments, format: Format) -> an
     Ok(if faulty { Exit::Incomplete } else { Exit::Done })
 }
 
-fn rows(catalogue: &Catalogue, what: ContentSort, language: yagura_content::Language) -> (Vec<&'static str>, Vec<Vec<String>>) {
+fn rows(
+    catalogue: &Catalogue,
+    what: ContentSort,
+    language: yagura_content::Language,
+) -> (Vec<&'static str>, Vec<Vec<String>>) {
     match what {
         ContentSort::Recommendations => {
             let rows = catalogue.recommendations().iter().map(|own| {
                 let kinds: Vec<_> = own.source.applies_to.as_slice().iter().map(yagura_model::Kind::as_str).collect();
-                vec![own.key.clone(), own.cloud.to_string(), own.source.severity.to_string(), own.source.title.get(language).to_owned(), kinds.join(" ")]
+                vec![
+                    own.key.clone(),
+                    own.cloud.to_string(),
+                    own.source.severity.to_string(),
+                    own.source.title.get(language).to_owned(),
+                    kinds.join(" "),
+                ]
             });
             (vec!["Key", "Cloud", "Severity", "Title", "Kinds"], rows.collect())
         }
         ContentSort::Standards => {
             let rows = catalogue.standards().iter().map(|own| {
-                vec![own.id.clone(), own.title.get(language).to_owned(), own.version.clone(), own.controls.len().to_string()]
+                vec![
+                    own.id.clone(),
+                    own.title.get(language).to_owned(),
+                    own.version.clone(),
+                    own.controls.len().to_string(),
+                ]
             });
             (vec!["Id", "Title", "Version", "Controls"], rows.collect())
         }
@@ -102,7 +123,12 @@ fn rows(catalogue: &Catalogue, what: ContentSort, language: yagura_content::Lang
         }
         ContentSort::ResourceTypes => {
             let rows = catalogue.resource_types().values().map(|own| {
-                vec![own.kind.to_string(), own.cloud.to_string(), own.title.get(language).to_owned(), own.category.clone()]
+                vec![
+                    own.kind.to_string(),
+                    own.cloud.to_string(),
+                    own.title.get(language).to_owned(),
+                    own.category.clone(),
+                ]
             });
             (vec!["Kind", "Cloud", "Title", "Category"], rows.collect())
         }
@@ -122,7 +148,14 @@ fn show(key: &str, knowledge: &KnowledgeArguments) -> anyhow::Result<Exit> {
         output::line(format_args!("  - {step}"))?;
     }
     let kinds: Vec<_> = source.applies_to.as_slice().iter().map(yagura_model::Kind::as_str).collect();
-    output::line(format_args!("\nkey        {}\nfile       {}\nkinds      {}\nseverity   {}\nplan       {}", own.key, own.file, kinds.join(", "), source.severity, source.plan))?;
+    output::line(format_args!(
+        "\nkey        {}\nfile       {}\nkinds      {}\nseverity   {}\nplan       {}",
+        own.key,
+        own.file,
+        kinds.join(", "),
+        source.severity,
+        source.plan
+    ))?;
     let mark = |inferred: bool| if inferred { " (inferred)" } else { "" };
     for (control, inferred) in own.controls() {
         output::line(format_args!("control    {control}{}", mark(inferred)))?;

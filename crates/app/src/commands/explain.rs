@@ -90,7 +90,10 @@ fn people(own: &Explained<'_>) -> anyhow::Result<()> {
             Some(false) => "did not hold",
             None => "could not be told",
         };
-        output::line(format_args!("  {}: found {}, rule says {} {} ({held}; {})", node.path, node.found, node.operator, node.wanted, node.rule))?;
+        output::line(format_args!(
+            "  {}: found {}, rule says {} {} ({held}; {})",
+            node.path, node.found, node.operator, node.wanted, node.rule
+        ))?;
     }
     if let Some(exemption) = &own.finding.exemption {
         let category = serde_json::to_string(&exemption.category)?;
@@ -102,7 +105,9 @@ fn people(own: &Explained<'_>) -> anyhow::Result<()> {
 fn score(loaded: &Loaded, assessed: &yagura_posture::Assessed, scope: &str, format: Format) -> anyhow::Result<()> {
     let (raw, adjusted) = loaded.scores(assessed, &Fixes::default());
     let document = ScoreDocument::new(&raw, &adjusted);
-    let named = |id: &str| id.eq_ignore_ascii_case(scope) || id.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(scope));
+    let named = |id: &str| {
+        id.eq_ignore_ascii_case(scope) || id.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(scope))
+    };
     let Some(own) = document.scopes.iter().find(|own| named(&own.scope)) else {
         let known: Vec<_> = document.scopes.iter().map(|own| own.scope.as_str()).collect();
         bail!("`{scope}` is no scope of this estate; there are {}", known.join(", "));
@@ -131,14 +136,34 @@ fn score(loaded: &Loaded, assessed: &yagura_posture::Assessed, scope: &str, form
             format!("+{}", raw.potential_increase),
         ]);
     }
-    output::table(&["Control", "Max x healthy / (healthy + unhealthy)", ">Points", ">Unhealthy", ">Not applicable", ">Unknown", ">Could gain"], rows)?;
-    output::line(format_args!("score = sum of points / sum of maxima = {} / {} = {}", own.current, own.max, output::percent(own.percentage)))?;
+    output::table(
+        &[
+            "Control",
+            "Max x healthy / (healthy + unhealthy)",
+            ">Points",
+            ">Unhealthy",
+            ">Not applicable",
+            ">Unknown",
+            ">Could gain",
+        ],
+        rows,
+    )?;
+    output::line(format_args!(
+        "score = sum of points / sum of maxima = {} / {} = {}",
+        own.current,
+        own.max,
+        output::percent(own.percentage)
+    ))?;
     output::line(format_args!("weight = sum of (healthy + unhealthy) x max = {}", own.weight))?;
     exempted(loaded, assessed, own.adjusted.percentage)
 }
 
 fn exempted(loaded: &Loaded, assessed: &yagura_posture::Assessed, adjusted: Option<f64>) -> anyhow::Result<()> {
-    let exempted = assessed.assessments.iter().filter(|assessment| assessment.exemption.is_some() && assessment.status == Status::Unhealthy).count();
+    let exempted = assessed
+        .assessments
+        .iter()
+        .filter(|assessment| assessment.exemption.is_some() && assessment.status == Status::Unhealthy)
+        .count();
     let _ = View::Adjusted;
     output::line(format_args!(
         "with exemptions {} ({} exemptions in the configuration, {exempted} unhealthy assessments exempted)",

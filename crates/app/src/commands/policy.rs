@@ -58,7 +58,12 @@ struct Answer<'a> {
     derived_aliases: Vec<String>,
 }
 
-fn single(definition: &Path, resource: &Path, parameters: Option<&Path>, aliases: &Arc<AliasCatalogue>) -> anyhow::Result<Exit> {
+fn single(
+    definition: &Path,
+    resource: &Path,
+    parameters: Option<&Path>,
+    aliases: &Arc<AliasCatalogue>,
+) -> anyhow::Result<Exit> {
     let source = json_in(definition)?;
     let read = Definition::from_json(&source).with_context(|| definition.display().to_string())?;
     let policy = read.compile(aliases, None).with_context(|| definition.display().to_string())?;
@@ -80,7 +85,9 @@ fn single(definition: &Path, resource: &Path, parameters: Option<&Path>, aliases
 fn parameter_values(json: Json) -> BTreeMap<String, Json> {
     let Json::Object(entries) = json else { return BTreeMap::new() };
     let plain = |value: Json| match value {
-        Json::Object(mut inner) if inner.len() == 1 && inner.contains_key("value") => inner.remove("value").unwrap_or(Json::Null),
+        Json::Object(mut inner) if inner.len() == 1 && inner.contains_key("value") => {
+            inner.remove("value").unwrap_or(Json::Null)
+        }
         other => other,
     };
     entries.into_iter().map(|(name, value)| (name, plain(value))).collect()
@@ -152,7 +159,9 @@ impl Catalogues {
 
     fn named(&self, name: Option<&str>) -> anyhow::Result<Arc<AliasCatalogue>> {
         let Some(name) = name else { return Ok(self.default.clone()) };
-        let Some(folder) = &self.folder else { bail!("names the alias catalogue `{name}`; --aliases-dir says where it is") };
+        let Some(folder) = &self.folder else {
+            bail!("names the alias catalogue `{name}`; --aliases-dir says where it is")
+        };
         if name.contains(['/', '\\']) || name.contains("..") {
             bail!("`{name}` is not the name of a file in --aliases-dir");
         }

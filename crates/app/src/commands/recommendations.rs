@@ -53,18 +53,31 @@ pub fn finding<'a>(loaded: &'a Loaded, assessment: &'a Assessment) -> Finding<'a
 }
 
 /// Every recommendation x resource in one of the formats.
-pub fn findings<'a>(loaded: &'a Loaded, kept: impl Iterator<Item = &'a Assessment>, format: Format) -> anyhow::Result<()> {
+pub fn findings<'a>(
+    loaded: &'a Loaded,
+    kept: impl Iterator<Item = &'a Assessment>,
+    format: Format,
+) -> anyhow::Result<()> {
     let rows = kept.map(|assessment| finding(loaded, assessment));
     match format {
         Format::Jsonl => output::json_lines(rows),
         Format::Json => output::json(&rows.collect::<Vec<_>>()),
         Format::Csv => Ok(yagura_report::findings_csv(output::stdout(), rows)?),
         Format::Sarif => Ok(yagura_report::sarif(output::stdout(), &loaded.catalogue, loaded.language, rows)?),
-        Format::Ocsf => Ok(yagura_report::ocsf(output::stdout(), &loaded.catalogue, loaded.language, loaded.now, rows)?),
+        Format::Ocsf => {
+            Ok(yagura_report::ocsf(output::stdout(), &loaded.catalogue, loaded.language, loaded.now, rows)?)
+        }
         Format::Table => {
             let rows = rows.map(|row| {
                 let cause = row.cause.unwrap_or_default();
-                vec![row.status.to_string(), row.severity.to_string(), row.title.to_owned(), row.name.to_owned(), row.scope.to_owned(), cause]
+                vec![
+                    row.status.to_string(),
+                    row.severity.to_string(),
+                    row.title.to_owned(),
+                    row.name.to_owned(),
+                    row.scope.to_owned(),
+                    cause,
+                ]
             });
             output::table(&["Status", "Severity", "Recommendation", "Resource", "Scope", "Cause"], rows.collect())
         }
@@ -154,11 +167,16 @@ fn sums(loaded: &Loaded, assessed: &Assessed, format: Format) -> anyhow::Result<
                     sum.key.to_owned(),
                 ]
             });
-            output::table(&["Severity", "Cloud", "Recommendation", ">Unhealthy", ">Healthy", ">Unknown", ">Score gain", "Key"], rows.collect())?;
+            output::table(
+                &["Severity", "Cloud", "Recommendation", ">Unhealthy", ">Healthy", ">Unknown", ">Score gain", "Key"],
+                rows.collect(),
+            )?;
             let quiet = sums.iter().filter(|sum| sum.unhealthy == 0 && sum.unknown == 0).count();
             output::line(format_args!("{quiet} more recommendations have nothing to fix"))
         }
-        other => output::not_here(other, "recommendations", "table, json, jsonl, csv, and with --all also sarif and ocsf"),
+        other => {
+            output::not_here(other, "recommendations", "table, json, jsonl, csv, and with --all also sarif and ocsf")
+        }
     }
 }
 
@@ -168,10 +186,23 @@ pub fn points(gain: Option<f64>) -> String {
 }
 
 fn csv(sums: &[Sum<'_>]) -> anyhow::Result<()> {
-    let header = ["key", "title", "cloud", "severity", "plan", "unhealthy", "healthy", "notApplicable", "unknown", "exempted", "scoreGain"];
+    let header = [
+        "key",
+        "title",
+        "cloud",
+        "severity",
+        "plan",
+        "unhealthy",
+        "healthy",
+        "notApplicable",
+        "unknown",
+        "exempted",
+        "scoreGain",
+    ];
     let mut out = yagura_report::CsvWriter::new(output::stdout(), &header)?;
     for sum in sums {
-        let numbers = [sum.unhealthy, sum.healthy, sum.not_applicable, sum.unknown, sum.exempted].map(|count| count.to_string());
+        let numbers =
+            [sum.unhealthy, sum.healthy, sum.not_applicable, sum.unknown, sum.exempted].map(|count| count.to_string());
         let [unhealthy, healthy, not_applicable, unknown, exempted] = &numbers;
         let gain = sum.score_gain.map(|gain| gain.to_string()).unwrap_or_default();
         let words = [sum.key, sum.title, sum.cloud, sum.severity.as_str(), sum.plan];

@@ -146,9 +146,10 @@ fn inventory(loaded: &Loaded) -> Vec<CloudInventory> {
         *resources += 1;
         *without_rules += usize::from(!speaking.contains(&resource.kind));
     }
-    let line = |(cloud, (accounts, resources, without_rules)): (Cloud, (std::collections::BTreeSet<&str>, usize, usize))| {
-        CloudInventory { cloud, accounts: accounts.len(), resources, without_rules }
-    };
+    let line =
+        |(cloud, (accounts, resources, without_rules)): (Cloud, (std::collections::BTreeSet<&str>, usize, usize))| {
+            CloudInventory { cloud, accounts: accounts.len(), resources, without_rules }
+        };
     clouds.into_iter().map(line).collect()
 }
 
@@ -174,7 +175,8 @@ fn gaps(loaded: &Loaded, assessed: &Assessed) -> Vec<Gap> {
         .collect();
     gaps.sort_by(|left, right| right.assessments.cmp(&left.assessments));
     for problem in loaded.estate.problems().iter().filter(|problem| problem.incomplete) {
-        let place = problem.record.map_or_else(|| problem.source.clone(), |record| format!("{}:{record}", problem.source));
+        let place =
+            problem.record.map_or_else(|| problem.source.clone(), |record| format!("{}:{record}", problem.source));
         gaps.push(Gap { what: "-".to_owned(), place, cause: problem.message.clone(), assessments: 0 });
     }
     gaps
@@ -245,7 +247,10 @@ fn by_effect(mut sums: Vec<Sum<'_>>) -> Vec<Sum<'_>> {
     sums.retain(|sum| sum.unhealthy > 0);
     let gain = |sum: &Sum<'_>| sum.score_gain.unwrap_or(-1.0);
     sums.sort_by(|left, right| {
-        gain(right).total_cmp(&gain(left)).then(right.severity.cmp(&left.severity)).then(right.unhealthy.cmp(&left.unhealthy))
+        gain(right)
+            .total_cmp(&gain(left))
+            .then(right.severity.cmp(&left.severity))
+            .then(right.unhealthy.cmp(&left.unhealthy))
     });
     sums
 }

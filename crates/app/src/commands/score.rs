@@ -42,9 +42,30 @@ pub fn table(loaded: &Loaded, document: &ScoreDocument) -> anyhow::Result<()> {
     for cloud in &document.clouds {
         let adjusted = output::percent(cloud.adjusted.percentage);
         let blank = String::new;
-        rows.push(vec![cloud.cloud.title().to_owned(), "all".into(), output::percent(cloud.percentage), blank(), adjusted, blank(), blank(), blank()]);
+        rows.push(vec![
+            cloud.cloud.title().to_owned(),
+            "all".into(),
+            output::percent(cloud.percentage),
+            blank(),
+            adjusted,
+            blank(),
+            blank(),
+            blank(),
+        ]);
     }
-    output::table(&["Cloud", "Scope", ">Score", ">Points", ">With exemptions", ">If all unknown fail", ">Unknown", ">Inferred mappings"], rows)?;
+    output::table(
+        &[
+            "Cloud",
+            "Scope",
+            ">Score",
+            ">Points",
+            ">With exemptions",
+            ">If all unknown fail",
+            ">Unknown",
+            ">Inferred mappings",
+        ],
+        rows,
+    )?;
     let overall = &document.overall;
     output::line(format_args!(
         "Secure score {} (with exemptions {}); knowledge {}",
@@ -56,7 +77,17 @@ pub fn table(loaded: &Loaded, document: &ScoreDocument) -> anyhow::Result<()> {
 
 fn csv(document: &ScoreDocument) -> anyhow::Result<()> {
     let header = [
-        "cloud", "scope", "control", "current", "max", "percentage", "healthy", "unhealthy", "notApplicable", "unknown", "adjustedCurrent",
+        "cloud",
+        "scope",
+        "control",
+        "current",
+        "max",
+        "percentage",
+        "healthy",
+        "unhealthy",
+        "notApplicable",
+        "unknown",
+        "adjustedCurrent",
         "adjustedMax",
     ];
     let mut out = yagura_report::CsvWriter::new(output::stdout(), &header)?;

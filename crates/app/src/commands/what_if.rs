@@ -38,7 +38,8 @@ pub fn run(arguments: &WhatIfArguments) -> anyhow::Result<Exit> {
 fn fixes(loaded: &Loaded, words: &[String]) -> anyhow::Result<Fixes> {
     let mut fixes = Fixes::default();
     for word in words {
-        let (key, resource) = word.split_once('@').map_or((word.as_str(), None), |(key, resource)| (key, Some(resource)));
+        let (key, resource) =
+            word.split_once('@').map_or((word.as_str(), None), |(key, resource)| (key, Some(resource)));
         let id = resource.map(|resource| known_resource(loaded, resource)).transpose()?;
         if key.is_empty() {
             fixes.everything_on.extend(id);
@@ -77,7 +78,11 @@ fn table(result: &WhatIf) -> anyhow::Result<()> {
     }
     output::table(&["Cloud", "Scope", ">Score now", ">Score then", ">Points"], rows)?;
     let (before, after) = (&result.before.overall, &result.after.overall);
-    output::line(format_args!("Secure score {} becomes {}", output::percent(before.percentage), output::percent(after.percentage)))?;
+    output::line(format_args!(
+        "Secure score {} becomes {}",
+        output::percent(before.percentage),
+        output::percent(after.percentage)
+    ))?;
     output::line(format_args!(
         "with exemptions {} becomes {}",
         output::percent(before.adjusted.percentage),

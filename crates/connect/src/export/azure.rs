@@ -11,7 +11,12 @@ const ROOT: &str = "/";
 
 impl Reader<'_> {
     /// One resource. `file` is given for rows of exports, whose kinds count as listed.
-    pub(super) fn azure_row(&mut self, document: Document, record: u64, file: Option<&mut FileState>) -> Result<(), String> {
+    pub(super) fn azure_row(
+        &mut self,
+        document: Document,
+        record: u64,
+        file: Option<&mut FileState>,
+    ) -> Result<(), String> {
         let root = document.root();
         let Some(id) = text(root, "id") else { return Err("an Azure resource without `id`".to_owned()) };
         let kind = match text(root, "type").filter(|kind| kind.contains('/')) {
@@ -208,7 +213,10 @@ mod tests {
     #[test]
     fn the_kind_of_an_id_is_that_of_its_last_provider() {
         for (id, kind) in [
-            ("/subscriptions/1/resourceGroups/g/providers/Microsoft.Sql/servers/s/databases/d", "Microsoft.Sql/servers/databases"),
+            (
+                "/subscriptions/1/resourceGroups/g/providers/Microsoft.Sql/servers/s/databases/d",
+                "Microsoft.Sql/servers/databases",
+            ),
             (
                 "/subscriptions/1/resourceGroups/g/providers/Microsoft.Sql/servers/s/providers/Microsoft.Insights/diagnosticSettings/x",
                 "Microsoft.Insights/diagnosticSettings",

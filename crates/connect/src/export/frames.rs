@@ -323,7 +323,8 @@ impl<R: Read> Frames<R> {
     /// Something that is neither an object nor a list: skips the line.
     fn stray(&mut self) -> io::Result<(Range<usize>, Kind)> {
         self.record += 1;
-        let shown = String::from_utf8_lossy(self.rest().get(..20.min(self.rest().len())).unwrap_or_default()).into_owned();
+        let shown =
+            String::from_utf8_lossy(self.rest().get(..20.min(self.rest().len())).unwrap_or_default()).into_owned();
         loop {
             if let Some(end) = memchr(b'\n', self.rest()) {
                 self.start += end;
@@ -544,7 +545,10 @@ mod tests {
         check("{\"a\":1}\n{\"a\":2}\n", &["1: {\"a\":1}", "2: {\"a\":2}"]);
         check("\u{feff}{\"a\":1}\r\n\n{\"a\":2}", &["1: {\"a\":1}\r", "3: {\"a\":2}"]);
         check("[{\"a\":\"]\"}, {\"b\":[1]}]", &["1: {\"a\":\"]\"}", "2: {\"b\":[1]}"]);
-        check("{\n \"count\": 2,\n \"data\": [ {\"a\":1},\n{\"a\":2} ],\n \"x\": null }", &["1: {\"a\":1}", "2: {\"a\":2}", "x=null"]);
+        check(
+            "{\n \"count\": 2,\n \"data\": [ {\"a\":1},\n{\"a\":2} ],\n \"x\": null }",
+            &["1: {\"a\":1}", "2: {\"a\":2}", "x=null"],
+        );
         check("{\n \"id\": \"x\",\n \"data\": [1]\n}", &["1: {\n \"id\": \"x\",\n \"data\": [1]\n}"]);
         check("{\n\"a\": 1}\n{\n\"a\": 2}", &["1: {\n\"a\": 1}", "2: {\n\"a\": 2}"]);
         check("", &[]);
@@ -563,7 +567,10 @@ mod tests {
         let cut = "the record does not end: the file is cut off";
         check("[{\"a\":1},{\"a\":", &["1: {\"a\":1}", &format!("2! {cut}")]);
         check("[{\"a\":1}", &["1: {\"a\":1}", "1! the list does not end: the file is cut off"]);
-        check("{\"data\":[\n{\"a\":1}]", &["1: {\"a\":1}", "1! the object around the records does not end: the file is cut off"]);
+        check(
+            "{\"data\":[\n{\"a\":1}]",
+            &["1: {\"a\":1}", "1! the object around the records does not end: the file is cut off"],
+        );
     }
 
     #[test]
@@ -577,7 +584,10 @@ mod tests {
         let long = format!("[{{\"a\":\"{}\"}},{{\"b\":2}}]", "x".repeat(600_000));
         assert_eq!(frames_of(&long, 1 << 20, 1000), ["1! the record has more than 1000 bytes", "2: {\"b\":2}"]);
         let lines = format!("{{\"b\":1}}\n{{\"a\":\"{}\"}}\n{{\"b\":2}}\n", "x".repeat(600_000));
-        assert_eq!(frames_of(&lines, 1 << 20, 1000), ["1: {\"b\":1}", "2! the record has more than 1000 bytes", "3: {\"b\":2}"]);
+        assert_eq!(
+            frames_of(&lines, 1 << 20, 1000),
+            ["1: {\"b\":1}", "2! the record has more than 1000 bytes", "3: {\"b\":2}"]
+        );
     }
 
     proptest! {

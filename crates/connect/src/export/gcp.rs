@@ -34,7 +34,10 @@ impl Reader<'_> {
         let id = ResourceId::new(Cloud::Gcp, name);
         let kind = self.names.kind(kind);
         for (call, members) in [(IAM_POLICY, ["iamPolicy", "iam_policy"]), (ORG_POLICY, ["orgPolicy", "org_policy"])] {
-            let Some(policy) = members.iter().find_map(|member| row.get(member)).filter(|policy| !policy.is_null()) else { continue };
+            let Some(policy) = members.iter().find_map(|member| row.get(member)).filter(|policy| !policy.is_null())
+            else {
+                continue;
+            };
             self.projects.policies_seen |= call == IAM_POLICY;
             let call = self.names.text(call);
             self.sink.attach(id.clone(), call, Answer::Found(policy.to_document()));
@@ -96,7 +99,11 @@ impl Reader<'_> {
                 if is_number(written) {
                     self.projects.ids.insert(written.into(), id.into());
                 }
-                self.sink.scope(scope.clone(), data("name").or_else(|| data("displayName")).map(str::to_owned), above(1));
+                self.sink.scope(
+                    scope.clone(),
+                    data("name").or_else(|| data("displayName")).map(str::to_owned),
+                    above(1),
+                );
                 return Placed::In(scope);
             }
             _ => {}
@@ -186,7 +193,11 @@ pub(super) fn scope_of(id: &str) -> Scope {
 }
 
 fn region<'v>(resource: Value<'v>, data: Value<'v>) -> Option<&'v str> {
-    let stated = resource.get("location").or_else(|| data.get("location")).or_else(|| data.get("zone")).or_else(|| data.get("region"));
+    let stated = resource
+        .get("location")
+        .or_else(|| data.get("location"))
+        .or_else(|| data.get("zone"))
+        .or_else(|| data.get("region"));
     let last = stated.and_then(Value::as_str)?.rsplit('/').next()?;
     (!last.is_empty()).then_some(last)
 }

@@ -89,7 +89,8 @@ fn rows(answer: Value<'_>, member: &str) -> Result<Vec<Document>, String> {
     let mut rows = Vec::new();
     for record in reader.records() {
         let record = record.map_err(|error| format!("`{member}` is no CSV: {error}"))?;
-        let row: serde_json::Map<_, _> = header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.into())).collect();
+        let row: serde_json::Map<_, _> =
+            header.iter().zip(&record).map(|(name, cell)| (name.to_owned(), cell.into())).collect();
         rows.push(Document::from(serde_json::Value::Object(row)));
     }
     Ok(rows)
@@ -207,7 +208,8 @@ mod tests {
 
     #[test]
     fn json_in_texts_is_read_in_place() {
-        let document = Document::from(json!({"Policy": "{\"a\": 1}", "List": [{"P": "%7B%22b%22%3A%202%7D"}, {"P": "no"}]}));
+        let document =
+            Document::from(json!({"Policy": "{\"a\": 1}", "List": [{"P": "%7B%22b%22%3A%202%7D"}, {"P": "no"}]}));
         let read = with_json_text(document, &["Policy".into(), "List[*].P".into()]);
         assert_eq!(read.root().to_json(), json!({"Policy": {"a": 1}, "List": [{"P": {"b": 2}}, {"P": "no"}]}));
     }
@@ -215,7 +217,9 @@ mod tests {
     #[test]
     fn a_part_is_one_value_or_a_list() {
         let answer = Document::from(json!({"A": {"x": 1}, "L": [1, 2], "N": null}));
-        let part = |items: &str| part_of(&Items::parse(items).unwrap(), answer.root()).unwrap().map(|part| part.root().to_json());
+        let part = |items: &str| {
+            part_of(&Items::parse(items).unwrap(), answer.root()).unwrap().map(|part| part.root().to_json())
+        };
         assert_eq!(part("A"), Some(json!({"x": 1})));
         assert_eq!(part("L"), Some(json!([1, 2])));
         assert_eq!(part("L[]"), Some(json!([1, 2])));

@@ -132,7 +132,16 @@ struct FileState {
 
 impl FileState {
     fn new(name: String, named: bool) -> Self {
-        Self { name, named, understood: 0, passed_over: 0, problems: Vec::new(), more_problems: 0, broken: false, seen: HashMap::new() }
+        Self {
+            name,
+            named,
+            understood: 0,
+            passed_over: 0,
+            problems: Vec::new(),
+            more_problems: 0,
+            broken: false,
+            seen: HashMap::new(),
+        }
     }
 
     fn lost(&mut self, record: u64, message: impl Into<String>) {
@@ -221,9 +230,11 @@ impl<'a> Reader<'a> {
                 }
                 return;
             }
-            Shape::Unknown => Err("is neither an Azure resource (`id`, `type`), a Google asset (`name`, `assetType`) nor a recorded \
+            Shape::Unknown => {
+                Err("is neither an Azure resource (`id`, `type`), a Google asset (`name`, `assetType`) nor a recorded \
                  answer (`cloud`, `service`, `operation`)"
-                .to_owned()),
+                    .to_owned())
+            }
         };
         match outcome {
             Ok(()) => {

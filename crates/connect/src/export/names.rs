@@ -68,7 +68,8 @@ impl<'a> TypeFacts<'a> {
     /// Paths and templates were checked when the content was loaded; one that is wrong is left out.
     fn of(described: &'a ResourceType) -> Self {
         let template = |text: &Option<String>| text.as_deref().and_then(|text| Template::parse(text).ok());
-        let inline = described.inline.iter().filter_map(|child| Some((Path::parse(&child.path).ok()?, child.kind.clone())));
+        let inline =
+            described.inline.iter().filter_map(|child| Some((Path::parse(&child.path).ok()?, child.kind.clone())));
         Self { described, id: template(&described.id), name: template(&described.name), inline: inline.collect() }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use yagura_content::TemplateValues;
 use yagura_model::{
-    Answer, Cause, Cloud, Document, Kind, Listing, Place, Problem, Resource, ResourceId, Scope, ScopeLevel, Sink, Timestamp,
-    Value, implied_id,
+    Answer, Cause, Cloud, Document, Kind, Listing, Place, Problem, Resource, ResourceId, Scope, ScopeLevel, Sink,
+    Timestamp, Value, implied_id,
 };
 
 use super::calls::{Calls, Purpose, Use};
@@ -167,8 +167,15 @@ impl Reader<'_> {
         let mut faults = Vec::new();
         let resources: Vec<Resource> = {
             let mut make = |item: Value<'_>| {
-                let made = if is_graph { graph(&kind, recorded, item) } else { self.resource_of(&kind, recorded, regional, item) };
-                made.map_err(|hole| faults.push(format!("an item of {} has no `{hole}`, of which its id is made", recorded.call()))).ok()
+                let made = if is_graph {
+                    graph(&kind, recorded, item)
+                } else {
+                    self.resource_of(&kind, recorded, regional, item)
+                };
+                made.map_err(|hole| {
+                    faults.push(format!("an item of {} has no `{hole}`, of which its id is made", recorded.call()))
+                })
+                .ok()
             };
             match &found {
                 Found::Values(values) => values.iter().filter_map(|value| make(*value)).collect(),
@@ -185,7 +192,13 @@ impl Reader<'_> {
     }
 
     /// An item as a resource; the error names the hole of its id that nothing fills.
-    fn resource_of(&mut self, kind: &Kind, recorded: &Recorded<'_>, regional: bool, item: Value<'_>) -> Result<Resource, String> {
+    fn resource_of(
+        &mut self,
+        kind: &Kind,
+        recorded: &Recorded<'_>,
+        regional: bool,
+        item: Value<'_>,
+    ) -> Result<Resource, String> {
         let values = recorded.values();
         let facts = self.names.facts(kind);
         let id = match facts.and_then(|facts| facts.id.as_ref()) {
@@ -193,7 +206,8 @@ impl Reader<'_> {
             None => own_id(item).ok_or("id")?.to_owned(),
         };
         let given = facts.and_then(|facts| facts.name.as_ref()).and_then(|template| values.fill(template, item).ok());
-        let name = given.or_else(|| own_name(item)).unwrap_or_else(|| id.rsplit(['/', ':']).next().unwrap_or(&id).to_owned());
+        let name =
+            given.or_else(|| own_name(item)).unwrap_or_else(|| id.rsplit(['/', ':']).next().unwrap_or(&id).to_owned());
         Ok(Resource {
             id: ResourceId::new(recorded.cloud, id),
             kind: kind.clone(),
@@ -419,12 +433,14 @@ impl Waiting {
     pub(super) fn finish(mut self, calls: &Calls<'_>, sink: &mut dyn Sink) {
         let mut pages: HashMap<(ResourceId, Arc<str>), Document> = HashMap::new();
         for waiting in std::mem::take(&mut self.answers) {
-            let found = waiting.key.as_deref().and_then(|key| {
-                self.parent(waiting.place, &waiting.scope, waiting.region.as_deref(), key)
-            });
+            let found = waiting
+                .key
+                .as_deref()
+                .and_then(|key| self.parent(waiting.place, &waiting.scope, waiting.region.as_deref(), key));
             let implied = || waiting.implied.then(|| implied_of(&waiting, calls));
             let Some(id) = found.or_else(implied) else {
-                let message = format!("{} {} came for a {} that was never listed", waiting.name, waiting.asked, waiting.kind);
+                let message =
+                    format!("{} {} came for a {} that was never listed", waiting.name, waiting.asked, waiting.kind);
                 sink.problem(Problem::note(waiting.scope.id(), None, message));
                 continue;
             };

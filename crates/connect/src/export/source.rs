@@ -31,7 +31,8 @@ impl Source {
 
     /// The bytes, unpacked as their first bytes say (gzip, zstd), with a count of the packed bytes that were read.
     pub(crate) fn open<'p>(&self, progress: &'p dyn Fn(u64)) -> io::Result<Box<dyn Read + 'p>> {
-        let raw: Box<dyn Read> = if self.is_standard_input() { Box::new(io::stdin()) } else { Box::new(File::open(&self.path)?) };
+        let raw: Box<dyn Read> =
+            if self.is_standard_input() { Box::new(io::stdin()) } else { Box::new(File::open(&self.path)?) };
         unpacked(Counted { inner: raw, progress })
     }
 }

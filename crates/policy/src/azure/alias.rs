@@ -11,20 +11,29 @@ use crate::diagnostic::PolicyError;
 /// Where an alias leads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Alias {
-    /// The path in a resource's document, as Resource Manager writes it.
-    pub path: Path,
-    /// The resource type it exists for.
-    pub kind: Option<Kind>,
+    /// The paths in a resource's document, as Resource Manager writes it; one for each group of resource types.
+    pub places: Vec<AliasPlace>,
+    /// Where the value stands if no path is listed, or the listed one leads to nothing: documents of another API version.
+    pub usual: Option<Path>,
     /// Whether the path was made by the usual rule and not looked up.
     pub derived: bool,
     /// Whether `modify` may change it; none when the list does not say.
     pub modifiable: Option<bool>,
 }
 
+/// A path of an alias and the resource types it holds for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AliasPlace {
+    /// The path.
+    pub path: Path,
+    /// The resource types; empty = any.
+    pub kinds: Vec<Kind>,
+}
+
 /// All aliases that are known.
 #[derive(Clone, Debug, Default)]
 pub struct AliasCatalogue {
-    by_name: HashMap<Box<str>, Entry>,
+    by_name: HashMap<Box<str>, Vec<Entry>>,
     /// Lower-case provider namespaces whose aliases are all known, so that others do not exist.
     complete: std::collections::HashSet<Box<str>>,
 }
@@ -115,19 +124,28 @@ impl AliasCatalogue {
         let parse = |text: &str| Path::parse(text).map_err(|error| shape(format!("alias {}: {error}", alias.name)));
         let mut versions = Vec::new();
         for versioned in alias.paths.iter().flatten() {
-            versions.push((parse(&versioned.path)?, versioned.api_versions.iter().map(|text| text.as_str().into()).collect()));
+            versions.push((
+                parse(&versioned.path)?,
+                versioned.api_versions.iter().map(|text| text.as_str().into()).collect(),
+            ));
         }
         let first = || alias.paths.iter().flatten().next().map(|versioned| versioned.path.as_str());
         let Some(path) = alias.default_path.as_deref().or_else(first) else { return Ok(()) };
         let attributes = alias.default_metadata.as_ref().and_then(|metadata| metadata.get("attributes")?.as_str());
-        let modifiable = attributes.map(|text| text.to_ascii_lowercase().split(',').any(|word| word.trim() == "modifiable"));
+        let modifiable =
+            attributes.map(|text| text.to_ascii_lowercase().split(',').any(|word| word.trim() == "modifiable"));
         let entry = Entry { path: parse(path)?, versions, kind: Some(kind.clone()), modifiable };
         self.insert(&alias.name, entry);
         Ok(())
     }
 
+    /// Short aliases such as `Microsoft.Compute/imageSku` stand under several types with paths of their own.
     fn insert(&mut self, name: &str, entry: Entry) {
-        self.by_name.insert(name.to_ascii_lowercase().into(), entry);
+        let entries = self.by_name.entry(name.to_ascii_lowercase().into()).or_default();
+        match entries.iter_mut().find(|known| known.kind == entry.kind) {
+            Some(known) => *known = entry,
+            None => entries.push(entry),
+        }
     }
 
     /// This catalogue with the aliases of another one over its own.
@@ -153,18 +171,50 @@ impl AliasCatalogue {
     /// resource type) and is marked derived, unless the list is complete for its provider: then there is none.
     pub fn resolve(&self, name: &str, api_version: Option<&str>) -> Option<Alias> {
         let folded = name.to_ascii_lowercase();
-        if let Some(entry) = self.by_name.get(folded.as_str()) {
-            let versioned = api_version.and_then(|version| entry.at(version));
-            let path = versioned.unwrap_or(&entry.path).clone();
-            return Some(Alias { path, kind: entry.kind.clone(), derived: false, modifiable: entry.modifiable });
+        if let Some(entries) = self.by_name.get(folded.as_str()) {
+            return Some(listed(name, entries, api_version));
         }
-        // A list names `rules[*]` and `rules[*].x`; `rules` alone or one element further down follow from them.
         let provider = folded.split('/').next().unwrap_or_default();
         if self.complete.contains(provider) {
-            return None;
+            return self.above_a_listed_one(name, &folded, api_version);
         }
         derived(name)
     }
+
+    /// A list names `rules[*]` and `rules[*].x`; `rules` alone follows from them: the path with as many steps less.
+    fn above_a_listed_one(&self, name: &str, folded: &str, api_version: Option<&str>) -> Option<Alias> {
+        let below = |known: &str| {
+            let rest = known.strip_prefix(folded)?;
+            (rest.starts_with('.') || rest.starts_with('[')).then(|| rest.matches(['.', '[']).count())
+        };
+        let found = self.by_name.iter().filter_map(|(known, entries)| Some((below(known)?, known, entries)));
+        let (steps, _, entries) = found.min_by(|left, right| (left.0, left.1).cmp(&(right.0, right.1)))?;
+        let mut alias = listed(name, entries, api_version);
+        for place in &mut alias.places {
+            let segments = place.path.segments();
+            let kept = segments.len().checked_sub(steps)?;
+            place.path = Path::of(segments.get(..kept)?);
+        }
+        Some(alias)
+    }
+}
+
+fn listed(name: &str, entries: &[Entry], api_version: Option<&str>) -> Alias {
+    let places = entries.iter().map(|entry| {
+        let versioned = api_version.and_then(|version| entry.at(version));
+        let mut kinds: Vec<Kind> = entry.kind.iter().cloned().collect();
+        // Some lists put a child's aliases under its parent's type.
+        kinds.extend(kind_in(name).filter(|kind| !kinds.contains(kind)));
+        AliasPlace { path: versioned.unwrap_or(&entry.path).clone(), kinds }
+    });
+    let places: Vec<AliasPlace> = places.collect();
+    let usual = usual_path(name).filter(|usual| places.iter().all(|place| place.path != *usual));
+    Alias { places, usual, derived: false, modifiable: entries.iter().find_map(|entry| entry.modifiable) }
+}
+
+fn kind_in(name: &str) -> Option<Kind> {
+    let (kind, _) = name.rsplit_once('/')?;
+    kind.contains('/').then(|| Kind::new(kind))
 }
 
 impl Entry {
@@ -179,13 +229,20 @@ const TOP_LEVEL: [&str; 10] =
     ["sku", "kind", "identity", "zones", "plan", "tags", "location", "managedby", "extendedlocation", "name"];
 
 fn derived(name: &str) -> Option<Alias> {
-    let (kind, property) = name.rsplit_once('/').filter(|(kind, property)| kind.contains('/') && !property.is_empty())?;
+    let path = usual_path(name)?;
+    let places = vec![AliasPlace { path, kinds: kind_in(name).into_iter().collect() }];
+    Some(Alias { places, usual: None, derived: true, modifiable: None })
+}
+
+/// The path that most aliases have: `properties.` and what follows the resource type.
+fn usual_path(name: &str) -> Option<Path> {
+    let (_, property) = name.rsplit_once('/').filter(|(kind, property)| kind.contains('/') && !property.is_empty())?;
     let first = property.split(['.', '[']).next().unwrap_or_default().to_ascii_lowercase();
     let path = match TOP_LEVEL.contains(&first.as_str()) {
         true => property.to_owned(),
         false => format!("properties.{property}"),
     };
-    Some(Alias { path: Path::parse(&path).ok()?, kind: Some(Kind::new(kind)), derived: true, modifiable: None })
+    Path::parse(&path).ok()
 }
 
 fn shape(reason: String) -> PolicyError {
@@ -201,14 +258,14 @@ mod tests {
         let catalogue = AliasCatalogue::from_table(BUNDLED).unwrap();
         assert!(catalogue.len() > 1000);
         let alias = catalogue.resolve("microsoft.storage/storageaccounts/SUPPORTSHTTPSTRAFFICONLY", None).unwrap();
-        assert_eq!((alias.path.to_string().as_str(), alias.derived), ("properties.supportsHttpsTrafficOnly", false));
+        assert_eq!((alias.places[0].path.to_string().as_str(), alias.derived), ("properties.supportsHttpsTrafficOnly", false));
     }
 
     #[test]
     fn an_alias_that_is_not_listed_gets_the_usual_path_and_says_so() {
         let alias = AliasCatalogue::default().resolve("Microsoft.New/things/setting.mode", None).unwrap();
-        assert_eq!((alias.path.to_string().as_str(), alias.derived), ("properties.setting.mode", true));
+        assert_eq!((alias.places[0].path.to_string().as_str(), alias.derived), ("properties.setting.mode", true));
         let sku = AliasCatalogue::default().resolve("Microsoft.New/things/sku.name", None).unwrap();
-        assert_eq!(sku.path.to_string(), "sku.name");
+        assert_eq!(sku.places[0].path.to_string(), "sku.name");
     }
 }

@@ -132,9 +132,10 @@ impl PolicyFolder {
         let title = text_member(properties, "displayName");
         let key = key_of(if name.is_empty() { file } else { &name });
         let declared = member(properties, "parameters").and_then(Json::as_object);
-        let defaults = declared.into_iter().flatten().filter_map(|(name, spec)| {
-            Some((name.clone(), member(spec, "defaultValue")?.clone()))
-        });
+        let defaults = declared
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, spec)| Some((name.clone(), member(spec, "defaultValue")?.clone())));
         let initiative = Initiative {
             file: file.to_owned(),
             title: if title.is_empty() { name } else { title },
@@ -155,7 +156,8 @@ impl PolicyFolder {
     /// Assignments say what holds. Without any, every initiative holds everywhere with its defaults, and every
     /// definition that no initiative names holds by itself.
     pub fn assigned(&self, aliases: &Arc<AliasCatalogue>) -> (Vec<AssignedPolicy>, Vec<Problem>) {
-        let mut plan = Plan { folder: self, aliases, compiled: BTreeMap::new(), assigned: Vec::new(), problems: Vec::new() };
+        let mut plan =
+            Plan { folder: self, aliases, compiled: BTreeMap::new(), assigned: Vec::new(), problems: Vec::new() };
         for assignment in &self.assignments {
             plan.assignment(assignment);
         }
@@ -187,7 +189,8 @@ fn assignment(file: &str, json: &Json, properties: &Json) -> Assignment {
 /// `{name: {value: x}}` as name to value.
 fn values(parameters: Option<&Json>) -> BTreeMap<String, Json> {
     let parameters = parameters.and_then(Json::as_object);
-    let set = parameters.into_iter().flatten().filter_map(|(name, set)| Some((name.clone(), member(set, "value")?.clone())));
+    let set =
+        parameters.into_iter().flatten().filter_map(|(name, set)| Some((name.clone(), member(set, "value")?.clone())));
     set.collect()
 }
 
@@ -211,7 +214,8 @@ impl<'f> Plan<'f> {
     fn everything(&mut self) {
         let mut named = BTreeSet::new();
         for initiative in self.folder.initiatives.values() {
-            let holding = Holding { file: &initiative.file, assignment: Some(&initiative.title), scope: "", excluded: &[] };
+            let holding =
+                Holding { file: &initiative.file, assignment: Some(&initiative.title), scope: "", excluded: &[] };
             self.initiative(initiative, &BTreeMap::new(), &holding);
             named.extend(initiative.members.iter().map(|member| member.definition.as_str()));
         }

@@ -90,7 +90,11 @@ impl Definition {
     }
 
     /// Compiles the rule with aliases, as they are at an API version or at none in particular.
-    pub fn compile(&self, aliases: &Arc<AliasCatalogue>, api_version: Option<&str>) -> Result<CompiledPolicy, PolicyError> {
+    pub fn compile(
+        &self,
+        aliases: &Arc<AliasCatalogue>,
+        api_version: Option<&str>,
+    ) -> Result<CompiledPolicy, PolicyError> {
         let Some(condition) = member(&self.rule, "if") else { return Err(shape("the rule has no `if`")) };
         let Some(then) = member(&self.rule, "then") else { return Err(shape("the rule has no `then`")) };
         let Some(effect) = member(then, "effect") else { return Err(shape("`then` has no `effect`")) };
@@ -142,7 +146,8 @@ fn check_modifiable(details: &Json, aliases: &AliasCatalogue, api_version: Optio
     let operations = member(details, "operations").and_then(Json::as_array);
     for (position, operation) in operations.into_iter().flatten().enumerate() {
         let field = text_member(operation, "field");
-        let alias = Some(&field).filter(|field| field.contains('/')).and_then(|field| aliases.resolve(field, api_version));
+        let alias =
+            Some(&field).filter(|field| field.contains('/')).and_then(|field| aliases.resolve(field, api_version));
         if alias.is_some_and(|alias| alias.modifiable == Some(false)) {
             let at = format!("then.details.operations[{position}].field");
             return Err(PolicyError::Forbidden(Diagnostic::new(at, format!("`{field}` cannot be modified"))));
@@ -297,7 +302,9 @@ impl CompiledPolicy {
         }
         match effect.meaning() {
             Meaning::Manual => Err(undecidable("the policy is manual: only a person can attest it")),
-            Meaning::Elsewhere => Err(undecidable(format!("the effect {effect} does not speak of the state of resources"))),
+            Meaning::Elsewhere => {
+                Err(undecidable(format!("the effect {effect} does not speak of the state of resources")))
+            }
             Meaning::Existence if !self.condition.evaluate(env)? => Ok(Verdict::NotApplicable),
             Meaning::Existence => {
                 if let Some(recorder) = env.recorder {
@@ -330,23 +337,25 @@ impl CompiledPolicy {
             return Ok(Json::Null);
         }
         match effect {
-            Effect::Modify | Effect::Append => self.resolved(&self.details, env),
+            Effect::Append => self.resolved(&self.details, env),
+            Effect::Modify => self.parts(&["roleDefinitionIds", "operations"], env),
+            // The template below `deployment` has expressions of its own, which the deployment resolves.
             Effect::AuditIfNotExists | Effect::DeployIfNotExists => {
-                // The template below `deployment` has expressions of its own, which the deployment resolves.
-                let mut kept = serde_json::Map::new();
-                for (name, value) in self.details.as_object().into_iter().flatten() {
-                    let resolves = ["type", "name", "kind", "resourceGroupName", "existenceScope", "deploymentScope"];
-                    let value = if resolves.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                        self.resolved(value, env)?
-                    } else {
-                        value.clone()
-                    };
-                    kept.insert(name.clone(), value);
-                }
-                Ok(Json::Object(kept))
+                self.parts(&["type", "name", "kind", "resourceGroupName", "existenceScope", "roleDefinitionIds"], env)
             }
             _ => Ok(self.details.clone()),
         }
+    }
+
+    /// Those members of `details`, expressions resolved.
+    fn parts(&self, names: &[&str], env: &Env<'_>) -> Result<Json, Cause> {
+        let mut kept = serde_json::Map::new();
+        for (name, value) in self.details.as_object().into_iter().flatten() {
+            if names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                kept.insert(name.clone(), self.resolved(value, env)?);
+            }
+        }
+        Ok(Json::Object(kept))
     }
 
     /// A value with its expressions resolved; a `condition` is for the moment of the change and stays as it is.

@@ -6,7 +6,7 @@ pub(crate) mod definition;
 mod effect;
 mod question;
 
-pub use alias::{Alias, AliasCatalogue};
+pub use alias::{Alias, AliasCatalogue, AliasPlace};
 pub use assigned::{AssignedPolicy, PolicyFolder};
 pub use definition::{CompiledPolicy, Definition, ParameterSpec, Triggered};
 pub use effect::Effect;

@@ -21,7 +21,8 @@ pub struct Question {
     pub api_version: Option<String>,
     /// More of `requestContext()`; null = nothing.
     pub request: Json,
-    /// `resourceGroup()` and `subscription()` as members of those names; null = what the resource's id says.
+    /// `resourceGroup`, `subscription`, `policy`, `requestContext` and `utcNow` as those functions give them; null = what
+    /// the resource's id says.
     pub context: Json,
     /// The resources that an effect's existence check finds; none = nothing exists.
     pub existing: Vec<Json>,
@@ -36,7 +37,8 @@ pub fn ask(policy: &CompiledPolicy, question: &Question) -> Result<Option<Trigge
         members.entry("apiVersion").or_insert_with(|| version.as_str().into());
     }
     let resource = resource_of(&document);
-    let mut request = question.request.clone();
+    let part = |name: &str| member(&question.context, name).cloned().unwrap_or(Json::Null);
+    let mut request = if question.request.is_null() { part("requestContext") } else { question.request.clone() };
     if let Some(version) = question.api_version.as_ref().filter(|_| member(&request, "apiVersion").is_none()) {
         if !request.is_object() {
             request = Json::Object(serde_json::Map::new());
@@ -45,7 +47,6 @@ pub fn ask(policy: &CompiledPolicy, question: &Question) -> Result<Option<Trigge
             members.insert("apiVersion".to_owned(), version.as_str().into());
         }
     }
-    let part = |name: &str| member(&question.context, name).cloned().unwrap_or(Json::Null);
     let surroundings = Surroundings {
         request,
         resource_group: part("resourceGroup"),
@@ -54,7 +55,8 @@ pub fn ask(policy: &CompiledPolicy, question: &Question) -> Result<Option<Trigge
         found: Some(question.existing.iter().map(|row| Arc::new(resource_of(row))).collect()),
     };
     let estate = EstateBuilder::new().finish(Arc::new(KindCatalogue::default()));
-    let now = question.now.unwrap_or(Timestamp::UNIX_EPOCH);
+    let stated = member(&question.context, "utcNow").and_then(Json::as_str).and_then(|time| time.parse().ok());
+    let now = stated.or(question.now).unwrap_or(Timestamp::UNIX_EPOCH);
     let context = Context { estate: &estate, now, parameters: Some(&question.parameters) };
     policy.ask(&resource, &context, &surroundings).map_err(|cause| cause.to_string())
 }

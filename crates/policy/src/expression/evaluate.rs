@@ -227,7 +227,8 @@ fn subscription<'a>(env: &Env<'a>) -> Datum<'a> {
 }
 
 fn facts_of(found: Option<&Resource>, known: &[(&str, &str)]) -> Datum<'static> {
-    let mut entries: Vec<_> = known.iter().map(|(name, value)| ((*name).to_owned().into(), Datum::text(*value))).collect();
+    let mut entries: Vec<_> =
+        known.iter().map(|(name, value)| ((*name).to_owned().into(), Datum::text(*value))).collect();
     if let Some(resource) = found {
         for (name, value) in resource.document.root().entries() {
             if !known.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {

@@ -81,7 +81,7 @@ const fn own(name: &'static str, least: usize, most: usize, run: Run) -> Native 
 }
 
 static NATIVES: [Native; 66] = [
-    seeing("concat", 1, ANY, concat),
+    seeing("concat", 0, ANY, concat),
     of("split", 2, 2, split),
     of("join", 2, 2, join),
     of("first", 1, 1, first),
@@ -311,7 +311,11 @@ fn replace<'a>(arguments: &[Datum<'a>]) -> Result<Datum<'a>, String> {
         return Ok(Datum::text(text));
     }
     let grown = text.matches(old).count().saturating_mul(new.len()).saturating_add(text.len());
-    if grown > LONGEST { Err("makes a text of more than 1 MiB".to_owned()) } else { Ok(Datum::text(text.replace(old, new))) }
+    if grown > LONGEST {
+        Err("makes a text of more than 1 MiB".to_owned())
+    } else {
+        Ok(Datum::text(text.replace(old, new)))
+    }
 }
 
 fn pad_left<'a>(arguments: &[Datum<'a>]) -> Result<Datum<'a>, String> {
@@ -340,7 +344,8 @@ fn position<'a>(arguments: &[Datum<'a>], from_end: bool) -> Result<Datum<'a>, St
     if value.is_list() {
         let wanted = arg(arguments, 1);
         let items = value.to_items();
-        let mut places = items.iter().enumerate().filter(|(_, item)| operator::equal(item, wanted)).map(|(place, _)| place);
+        let mut places =
+            items.iter().enumerate().filter(|(_, item)| operator::equal(item, wanted)).map(|(place, _)| place);
         let place = if from_end { places.last() } else { places.next() };
         return Ok(Datum::Int(place.map_or(-1, |place| place as i64)));
     }
@@ -353,7 +358,10 @@ fn int<'a>(arguments: &[Datum<'a>]) -> Result<Datum<'a>, String> {
     let value = arg(arguments, 0);
     let whole = match value.shape() {
         Shape::Number(number) => number.as_i64().or_else(|| truncated(number.as_f64())),
-        Shape::Text(text) => text.trim().parse().ok(),
+        Shape::Text(text) => {
+            let number = || text.trim().parse().ok().filter(|number: &f64| number.is_finite());
+            text.trim().parse().ok().or_else(|| number().and_then(truncated))
+        }
         _ => None,
     };
     whole.map(Datum::Int).ok_or_else(|| format!("cannot make a whole number of `{}`", shortened(&write(value))))
@@ -393,9 +401,13 @@ fn format<'a>(arguments: &[Datum<'a>]) -> Result<Datum<'a>, String> {
         let Some((hole, after)) = from.strip_prefix('{').and_then(|from| from.split_once('}')) else {
             return Err(format!("has a brace without a partner in `{}`", shortened(pattern)));
         };
-        let place: usize = hole.split([':', ',']).next().unwrap_or_default().trim().parse().map_err(|_| {
-            format!("has `{{{}}}` where the number of an argument is wanted", shortened(hole))
-        })?;
+        let place: usize = hole
+            .split([':', ','])
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .parse()
+            .map_err(|_| format!("has `{{{}}}` where the number of an argument is wanted", shortened(hole)))?;
         let value = arguments.get(place + 1).ok_or_else(|| format!("has no argument {place}"))?;
         written.push_str(&write(value));
         rest = after;
@@ -499,7 +511,9 @@ fn computed<'a>(
     let numbers = (arg(arguments, 0).as_number(), arg(arguments, 1).as_number());
     let (Some(left), Some(right)) = numbers else { return Err("wants two numbers".to_owned()) };
     if let (Some(left), Some(right)) = (left.as_i64(), right.as_i64()) {
-        return whole(left, right).map(Datum::Int).ok_or_else(|| "has no result: overflow or division by zero".to_owned());
+        return whole(left, right)
+            .map(Datum::Int)
+            .ok_or_else(|| "has no result: overflow or division by zero".to_owned());
     }
     let result = broken(left.as_f64(), right.as_f64());
     if result.is_finite() { Ok(Datum::Float(result)) } else { Err("has no finite result".to_owned()) }
