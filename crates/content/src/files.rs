@@ -54,7 +54,7 @@ impl ContentFile {
 
     /// By way of JSON, as the build does for shipped files, so that a file means the same in both places.
     fn read_yaml<T: DeserializeOwned>(&self, text: &str) -> Result<T, Diagnostic> {
-        let json = yaml_value(text).and_then(|value| Ok(serde_json::from_value(value)));
+        let json = yaml_value(text).map(serde_json::from_value);
         match json {
             Ok(Ok(read)) => Ok(read),
             Err(error) => Err(self.yaml_fault(&error)),

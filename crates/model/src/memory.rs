@@ -251,10 +251,12 @@ pub struct MemoryEstate {
     listings: Listings,
     scopes: BTreeMap<Scope, ScopeFacts>,
     problems: Vec<Problem>,
-    referring: Mutex<HashMap<(Kind, Box<str>), Arc<Referring>>>,
+    referring: Mutex<ReferringIndexes>,
 }
 
 type Referring = HashMap<ResourceId, Vec<u32>>;
+/// By kind and relation.
+type ReferringIndexes = HashMap<(Kind, Box<str>), Arc<Referring>>;
 
 impl MemoryEstate {
     fn new(

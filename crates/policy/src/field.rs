@@ -50,7 +50,7 @@ pub(crate) struct Field {
     /// The kinds that `steps` hold for; empty = any.
     kinds: Box<[Kind]>,
     /// Paths for other kinds.
-    others: Box<[(Box<[Kind]>, Box<[Segment]>)]>,
+    others: Box<[OtherPlace]>,
     /// The path where the first one leads to nothing.
     usual: Option<Box<[Segment]>>,
 }
@@ -71,6 +71,9 @@ enum Source {
     Tag(Box<str>),
     DocumentTag(Box<str>),
 }
+
+/// Kinds and the path that holds for them.
+type OtherPlace = (Box<[Kind]>, Box<[Segment]>);
 
 /// A field that is known when the rule is compiled, or one whose name is an expression.
 #[derive(Clone, Debug)]
@@ -284,7 +287,7 @@ impl Field {
 
     fn document_root<'a, 's>(&'s self, subject: Subject<'a>) -> Result<Root<'a, 's>, Cause> {
         let resource = subject.resource;
-        let plain = Root::Value(resource.document.root(), &*self.steps);
+        let plain = Root::Value(resource.document.root(), &self.steps);
         if !self.lenient {
             let root = resource.document.root();
             return Ok(match &self.usual {

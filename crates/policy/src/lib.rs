@@ -3,6 +3,8 @@
 //! One compiled form, three-valued evaluation, evidence on request. **Invariant**: no clock, no network, no disk; a
 //! rule that cannot be decided is unknown with its cause and never healthy; every evaluation ends.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
 mod compile;
 mod condition;
 mod date;

@@ -173,7 +173,7 @@ fn gaps(loaded: &Loaded, assessed: &Assessed) -> Vec<Gap> {
         .into_iter()
         .map(|((cause, place), (what, assessments))| Gap { what, place: place.to_owned(), cause, assessments })
         .collect();
-    gaps.sort_by(|left, right| right.assessments.cmp(&left.assessments));
+    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.assessments));
     for problem in loaded.estate.problems().iter().filter(|problem| problem.incomplete) {
         let place =
             problem.record.map_or_else(|| problem.source.clone(), |record| format!("{}:{record}", problem.source));
@@ -189,6 +189,8 @@ fn table(loaded: &Loaded, assessed: &Assessed, policies: Option<&policies::Evalu
         vec![own.cloud.title().to_owned(), own.accounts.to_string(), own.resources.to_string(), rest]
     });
     output::table(&["Cloud", ">Accounts", ">Resources", ">Of kinds without rules"], rows.collect())?;
+    let read = &loaded.summary;
+    output::line(format_args!("{} records of {} files read", read.records, read.files))?;
 
     output::heading("Secure score")?;
     let (raw, adjusted) = loaded.scores(assessed, &Fixes::default());

@@ -323,10 +323,13 @@ pub(super) struct Waiting {
     answers: Vec<WaitingAnswer>,
     listings: Vec<WaitingListing>,
     /// Resources that a call is made for: by use, account and what tells them apart.
-    parents: HashMap<(usize, Scope, String), Vec<(Option<Arc<str>>, ResourceId)>>,
+    parents: HashMap<(usize, Scope, String), Vec<Parent>>,
     names: Vec<WaitingName>,
     described: HashSet<(Kind, Scope, Option<Arc<str>>, String)>,
 }
+
+/// A resource with its region.
+type Parent = (Option<Arc<str>>, ResourceId);
 
 struct WaitingAnswer {
     place: usize,

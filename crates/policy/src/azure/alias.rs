@@ -219,8 +219,8 @@ fn kind_in(name: &str) -> Option<Kind> {
 
 impl Entry {
     fn at(&self, version: &str) -> Option<&Path> {
-        let matches = |known: &Box<str>| known.eq_ignore_ascii_case(version);
-        self.versions.iter().find(|(_, versions)| versions.iter().any(matches)).map(|(path, _)| path)
+        let names = |versions: &[Box<str>]| versions.iter().any(|known| known.eq_ignore_ascii_case(version));
+        self.versions.iter().find(|(_, versions)| names(versions)).map(|(path, _)| path)
     }
 }
 
@@ -258,7 +258,10 @@ mod tests {
         let catalogue = AliasCatalogue::from_table(BUNDLED).unwrap();
         assert!(catalogue.len() > 1000);
         let alias = catalogue.resolve("microsoft.storage/storageaccounts/SUPPORTSHTTPSTRAFFICONLY", None).unwrap();
-        assert_eq!((alias.places[0].path.to_string().as_str(), alias.derived), ("properties.supportsHttpsTrafficOnly", false));
+        assert_eq!(
+            (alias.places[0].path.to_string().as_str(), alias.derived),
+            ("properties.supportsHttpsTrafficOnly", false)
+        );
     }
 
     #[test]

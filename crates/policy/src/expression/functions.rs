@@ -346,7 +346,7 @@ fn position<'a>(arguments: &[Datum<'a>], from_end: bool) -> Result<Datum<'a>, St
         let items = value.to_items();
         let mut places =
             items.iter().enumerate().filter(|(_, item)| operator::equal(item, wanted)).map(|(place, _)| place);
-        let place = if from_end { places.last() } else { places.next() };
+        let place = if from_end { places.next_back() } else { places.next() };
         return Ok(Datum::Int(place.map_or(-1, |place| place as i64)));
     }
     let (text, part) = (text::fold(text_of(arguments, 0)?), text::fold(text_of(arguments, 1)?));

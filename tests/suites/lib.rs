@@ -1,0 +1,1 @@
+//! Nothing lives here: the suites are the integration binary beside this file.
