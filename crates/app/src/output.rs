@@ -3,11 +3,13 @@
 use std::io::{BufWriter, IsTerminal, Write};
 
 use anyhow::bail;
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use serde::Serialize;
 
 use crate::args::Format;
+
+/// One rule below the header and nothing else, so that much fits on a screen.
+const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
 /// Buffered standard output.
 pub fn stdout() -> BufWriter<std::io::Stdout> {
@@ -37,7 +39,7 @@ pub fn json_lines<T: Serialize>(rows: impl IntoIterator<Item = T>) -> anyhow::Re
 /// A table for people; columns whose header starts with `>` are set to the right.
 pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(RULED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_width(width());
     table.set_header(header.iter().map(|name| Cell::new(name.trim_start_matches('>'))));
     for row in rows {
