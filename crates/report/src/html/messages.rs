@@ -261,7 +261,7 @@ static JAPANESE: Messages = Messages {
     score_lead: "すべてのクラウドについて、獲得可能な点数のうち獲得できている割合を示す。高いほど良い。\
                  確認できなかったものは計算から除外し、正常とはみなさない。",
     no_score: "スコアの対象となるリソースがないため、スコアを算出できない。スコアが 0 という意味ではない。",
-    raw_score: "素点スコア",
+    raw_score: "未調整スコア",
     raw_score_note: "判定結果のまま",
     with_exemptions: "適用除外を反映",
     exempted: |count| format!("適用除外された評価: {} 件", Count(count)),
@@ -269,7 +269,7 @@ static JAPANESE: Messages = Messages {
     of_assessments: |count| format!("評価 {} 件中", Count(count)),
     unknown_assessments: "不明",
     unknown_note: "正常とはみなさない",
-    gauge: |raw, adjusted| format!("素点スコア: {raw}。適用除外を反映: {adjusted}。"),
+    gauge: |raw, adjusted| format!("未調整スコア: {raw}。適用除外を反映: {adjusted}。"),
 
     by_cloud: "クラウド別",
     scopes_of: |cloud, count| match cloud {
@@ -299,7 +299,9 @@ static JAPANESE: Messages = Messages {
     resources: "リソース",
     without_rules: "規則なし",
     assessments: "評価",
-    assessments_lead: |count| format!("{} 件。1 つの推奨事項を 1 つのリソースについて確認したものを 1 件と数える。", Count(count)),
+    assessments_lead: |count| {
+        format!("{} 件。1 つの推奨事項を 1 つのリソースについて確認したものを 1 件と数える。", Count(count))
+    },
     statuses: ["正常", "異常", "不明", "該当なし"],
 
     top: "優先すべき推奨事項",
@@ -363,8 +365,8 @@ static JAPANESE: Messages = Messages {
              すべてが不明のコントロールには配点がなく、どちらの値にも含まれない。",
         ),
         (
-            "素点と適用除外",
-            "素点スコアは適用除外を考慮せず、判定結果をそのまま用いる。\
+            "未調整と適用除外",
+            "未調整スコアは適用除外を考慮せず、判定結果をそのまま用いる。\
              適用除外を反映したスコアでは、軽減済みを正常、免除を該当なしとして数える。",
         ),
         (

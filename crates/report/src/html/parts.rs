@@ -141,7 +141,11 @@ impl Display for Stacked<'_> {
         }
         f.write_str("</div><ul class=\"legend\">")?;
         for (look, name, count) in self.0 {
-            write!(f, "<li><span class=\"key {look}\" aria-hidden=\"true\"></span>{name} <b>{}</b></li>", Count(*count))?;
+            write!(
+                f,
+                "<li><span class=\"key {look}\" aria-hidden=\"true\"></span>{name} <b>{}</b></li>",
+                Count(*count)
+            )?;
         }
         f.write_str("</ul>")
     }
