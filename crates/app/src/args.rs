@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use yagura_content::Language;
-use yagura_model::{Cloud, Severity, Timestamp};
+use yagura_model::{Cloud, Severity, Status, Timestamp};
 
 /// Posture of Azure, AWS and Google Cloud from what the clouds export: inventory, recommendations, secure score,
 /// compliance, every number explained.
@@ -146,8 +146,15 @@ pub struct RecommendationsArguments {
     #[arg(long)]
     pub all: bool,
     /// Only rows with these statuses: healthy, unhealthy, notApplicable, unknown (with --all)
-    #[arg(long, value_delimiter = ',', requires = "all")]
-    pub status: Vec<String>,
+    #[arg(long, value_delimiter = ',', requires = "all", value_parser = status)]
+    pub status: Vec<Status>,
+}
+
+fn status(word: &str) -> Result<Status, String> {
+    [Status::Healthy, Status::Unhealthy, Status::NotApplicable, Status::Unknown]
+        .into_iter()
+        .find(|status| status.as_str().eq_ignore_ascii_case(word))
+        .ok_or_else(|| format!("`{word}` is not a status: use healthy, unhealthy, notApplicable or unknown"))
 }
 
 #[derive(Debug, Args)]
@@ -190,7 +197,7 @@ pub struct ContentArguments {
 pub enum ContentCommand {
     /// Read every content file, refuse what is wrong, run the tests inside
     Check {
-        /// A content folder to check instead of the built-in one
+        /// A content folder to check: one with controls.yaml or plans.yaml by itself, another one over the built-in one
         folder: Option<PathBuf>,
         #[command(flatten)]
         knowledge: KnowledgeArguments,

@@ -16,6 +16,7 @@ use crate::args::{EstateArguments, KnowledgeArguments};
 use crate::config;
 use crate::exit::Exit;
 use crate::filter::Filter;
+use crate::output;
 
 /// An estate with everything that is known and decided about it.
 pub struct Loaded {
@@ -46,7 +47,7 @@ impl Loaded {
         for problem in estate.problems() {
             incomplete |= problem.incomplete;
             if problem.incomplete || !arguments.quiet {
-                eprintln!("{}: {problem}", if problem.incomplete { "warning" } else { "note" });
+                output::note(format_args!("{}: {problem}", if problem.incomplete { "warning" } else { "note" }));
             }
         }
         Ok(Self {
@@ -99,10 +100,8 @@ impl Loaded {
                     && self.filter.keeps(assessment)
             })
         };
-        if fail_on.is_some_and(over) {
-            return Exit::Findings;
-        }
-        self.completeness()
+        let completeness = self.completeness();
+        if fail_on.is_some_and(over) { Exit::Findings } else { completeness }
     }
 
     /// Done, or done but incomplete.
@@ -110,10 +109,10 @@ impl Loaded {
         let failed = self.estate.failed_listings();
         if !self.quiet {
             for (kind, place, cause) in failed.iter().take(20) {
-                eprintln!("warning: {kind} in {} could not be listed: {cause}", place.scope);
+                output::note(format_args!("warning: {kind} in {} could not be listed: {cause}", place.scope));
             }
             if failed.len() > 20 {
-                eprintln!("warning: {} more listings failed", failed.len() - 20);
+                output::note(format_args!("warning: {} more listings failed", failed.len() - 20));
             }
         }
         if self.incomplete || !failed.is_empty() { Exit::Incomplete } else { Exit::Done }
@@ -123,32 +122,39 @@ impl Loaded {
 /// The shipped content with the user's folders over it, and whether a file of theirs was refused.
 pub fn catalogue(knowledge: &KnowledgeArguments) -> anyhow::Result<(Catalogue, bool)> {
     let mut layers = vec![Layer { files: shipped(), shipped: true }];
+    let mut diagnostics = Vec::new();
     for folder in &knowledge.content {
-        layers.push(Layer { files: content_files(folder)?, shipped: false });
+        let (files, refused) = content_files(folder)?;
+        layers.push(Layer { files, shipped: false });
+        diagnostics.extend(refused);
     }
-    let (catalogue, diagnostics) = Catalogue::load(&layers);
-    let faulty = say(&diagnostics);
+    let (catalogue, found) = Catalogue::load(&layers);
+    diagnostics.extend(found);
+    // A file in a place where nothing is read from is only worth a warning, but it is not used either.
+    let unused = |diagnostic: &&Diagnostic| diagnostic.gravity == Gravity::Error || diagnostic.label == "place";
+    let faulty = diagnostics.iter().filter(unused).map(output::note).count() > 0;
     Ok((catalogue, faulty))
 }
 
-/// Prints errors of content; true when there was one.
-fn say(diagnostics: &[Diagnostic]) -> bool {
-    let errors = diagnostics.iter().filter(|diagnostic| diagnostic.gravity == Gravity::Error);
-    errors.map(|diagnostic| eprintln!("{diagnostic}")).count() > 0
-}
-
-/// The YAML files of a content folder.
-pub fn content_files(folder: &Path) -> anyhow::Result<Vec<ContentFile>> {
+/// The YAML files of a content folder, and a diagnostic for each that is no text.
+pub fn content_files(folder: &Path) -> anyhow::Result<(Vec<ContentFile>, Vec<Diagnostic>)> {
     let mut paths = Vec::new();
     yaml_files(folder, &mut paths)?;
     paths.sort();
-    let mut files = Vec::new();
+    let (mut files, mut refused) = (Vec::new(), Vec::new());
     for path in paths {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("could not read {}", path.display()))?;
+        let bytes = std::fs::read(&path).with_context(|| format!("could not read {}", path.display()))?;
         let name = path.strip_prefix(folder).unwrap_or(&path).to_string_lossy().replace('\\', "/");
-        files.push(ContentFile::yaml(name, text));
+        match String::from_utf8(bytes) {
+            Ok(text) => files.push(ContentFile::yaml(name, text)),
+            Err(error) => {
+                let before = error.as_bytes().iter().take(error.utf8_error().valid_up_to());
+                let line = before.filter(|byte| **byte == b'\n').count() as u64 + 1;
+                refused.push(Diagnostic::error(&name, "encoding", "is no UTF-8 text").at_line(Some(line)));
+            }
+        }
     }
-    Ok(files)
+    Ok((files, refused))
 }
 
 fn yaml_files(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {

@@ -32,19 +32,10 @@ fn main() -> ExitCode {
     };
     match outcome {
         Ok(exit) => exit.into(),
-        Err(error) if is_closed_pipe(&error) => Exit::Done.into(),
+        Err(_) if output::reader_is_gone() => Exit::Done.into(),
         Err(error) => {
-            eprintln!("yagura: {error:#}");
+            output::note(format_args!("yagura: {error:#}"));
             Exit::Failed.into()
         }
     }
-}
-
-/// `yagura ... | head` ends the pipe early: that is the reader's wish, not a failure.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        let io = cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-        let json = cause.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
-        io.or(json) == Some(std::io::ErrorKind::BrokenPipe)
-    })
 }

@@ -1,6 +1,8 @@
 //! How results are printed: data on standard output, everything else on standard error.
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::borrow::Cow;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::bail;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
@@ -11,9 +13,56 @@ use crate::args::Format;
 /// One rule below the header and nothing else, so that much fits on a screen.
 const RULED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
 
+/// Whether the reader of standard output went away.
+static READER_GONE: AtomicBool = AtomicBool::new(false);
+
+/// Standard output that remembers when its reader went away: libraries wrap that error each in its own way.
+pub struct Stdout(io::Stdout);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        remembered(self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        remembered(self.0.flush())
+    }
+}
+
+fn remembered<T>(outcome: io::Result<T>) -> io::Result<T> {
+    if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        READER_GONE.store(true, Ordering::Relaxed);
+    }
+    outcome
+}
+
+/// Whether the reader of standard output went away: `yagura ... | head` is that reader's wish, not a failure.
+pub fn reader_is_gone() -> bool {
+    READER_GONE.load(Ordering::Relaxed)
+}
+
 /// Buffered standard output.
-pub fn stdout() -> BufWriter<std::io::Stdout> {
-    BufWriter::with_capacity(64 * 1024, std::io::stdout())
+pub fn stdout() -> BufWriter<Stdout> {
+    BufWriter::with_capacity(64 * 1024, Stdout(io::stdout()))
+}
+
+/// A line on standard error. Nobody may be there to read it: then it is lost, and the work goes on.
+pub fn note(text: impl std::fmt::Display) {
+    let text = text.to_string();
+    let _ = writeln!(io::stderr(), "{}", harmless(&text));
+}
+
+/// Text without control characters, which would steer the terminal: names and file contents are other people's.
+fn harmless(text: &str) -> Cow<'_, str> {
+    let steers = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\t');
+    if !text.contains(steers) {
+        return text.into();
+    }
+    let mut clean = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if steers(letter) { clean.extend(letter.escape_default()) } else { clean.push(letter) }
+    }
+    clean.into()
 }
 
 /// One pretty JSON document.
@@ -43,7 +92,7 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
     table.set_width(width());
     table.set_header(header.iter().map(|name| Cell::new(name.trim_start_matches('>'))));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.iter().map(|cell| harmless(cell)));
     }
     for (position, name) in header.iter().enumerate() {
         if let (true, Some(column)) = (name.starts_with('>'), table.column_mut(position)) {
@@ -59,23 +108,26 @@ pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> anyhow::Result<()> {
 /// Columns of the terminal: `COLUMNS`, else 120 (wide for a pipe, so that nothing is cut there).
 fn width() -> u16 {
     let columns = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
-    columns.unwrap_or(if std::io::stdout().is_terminal() { 120 } else { 200 })
+    columns.unwrap_or(if io::stdout().is_terminal() { 120 } else { 200 })
 }
 
 /// A line for people.
 pub fn line(text: impl std::fmt::Display) -> anyhow::Result<()> {
-    writeln!(std::io::stdout(), "{text}")?;
+    let text = text.to_string();
+    writeln!(Stdout(io::stdout()), "{}", harmless(&text))?;
     Ok(())
 }
 
 /// A heading for people: bold on a terminal unless `NO_COLOR` is set.
 pub fn heading(text: &str) -> anyhow::Result<()> {
-    if colored() { line(format_args!("\n\x1b[1m{text}\x1b[0m")) } else { line(format_args!("\n{text}")) }
+    let (bold, plain) = if colored() { ("\x1b[1m", "\x1b[0m") } else { ("", "") };
+    writeln!(Stdout(io::stdout()), "\n{bold}{}{plain}", harmless(text))?;
+    Ok(())
 }
 
 /// Whether standard output takes colours: a terminal, and `NO_COLOR` is not set to something.
 fn colored() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// A percentage for people.

@@ -70,7 +70,7 @@ pub fn evaluate(loaded: &Loaded, folder: &Path, aliases: Option<&Path>) -> anyho
     let (assigned, more) = policies.assigned(&aliases);
     problems.extend(more);
     for problem in &problems {
-        eprintln!("warning: {problem}");
+        output::note(format_args!("warning: {problem}"));
     }
     let mut evaluated = Evaluated { sums: Vec::new(), results: Vec::new(), problems };
     for policy in &assigned {

@@ -7,13 +7,14 @@
 mod estate;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use yagura_posture::{Fixes, Settings, View, assess, secure_score};
+use yagura_posture::{Fixes, View, assess, secure_score};
 
 /// Resources of the estate.
 const RESOURCES: usize = 100_000;
 
 fn evaluate(criterion: &mut Criterion) {
-    let (catalogue, settings) = (estate::catalogue(), Settings::default());
+    let catalogue = estate::catalogue();
+    let settings = estate::settings(&catalogue);
     let estate = estate::estate(&catalogue, RESOURCES);
     let assessed = assess(&estate, &catalogue, &settings, estate::now());
     let (resources, evaluations) = (estate.resources().len(), assessed.assessments.len());

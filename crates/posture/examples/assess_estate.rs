@@ -9,7 +9,7 @@ mod estate;
 use std::collections::BTreeSet;
 
 use yagura_model::Status;
-use yagura_posture::{Assessed, Fixes, Settings, View, assess, secure_score};
+use yagura_posture::{Assessed, Fixes, View, assess, secure_score};
 
 /// Ticks of a second in /proc (`getconf CLK_TCK`; 100 on every Linux of today).
 const TICKS: f64 = 100.0;
@@ -17,7 +17,8 @@ const TICKS: f64 = 100.0;
 fn main() {
     let count = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(100_000);
     let started = cpu_seconds();
-    let (catalogue, settings) = (estate::catalogue(), Settings::default());
+    let catalogue = estate::catalogue();
+    let settings = estate::settings(&catalogue);
     let loaded = cpu_seconds();
     let estate = estate::estate(&catalogue, count);
     let made = cpu_seconds();
@@ -30,9 +31,8 @@ fn main() {
     let bytes: usize = estate.resources().iter().map(|resource| resource.document.size()).sum();
     println!("resources        {} in {} scopes", estate.resources().len(), estate.scopes().len());
     println!("documents        {bytes} bytes without attached answers");
-    println!("recommendations  {}", catalogue.recommendations().len());
     println!("evaluations      {}", assessed.assessments.len());
-    print_verdicts(&assessed);
+    print_verdicts(&assessed, catalogue.recommendations().len());
     println!("secure score     {:?}", score.percentage);
     println!("CPU s            content {:.2}, estate {:.2}", loaded - started, made - loaded);
     println!("CPU s assess     {:.2}", done - made);
@@ -41,7 +41,9 @@ fn main() {
 }
 
 /// How often each verdict came out, and how many recommendations gave it at least once.
-fn print_verdicts(assessed: &Assessed) {
+fn print_verdicts(assessed: &Assessed, recommendations: usize) {
+    let evaluated: BTreeSet<u32> = assessed.assessments.iter().map(|assessment| assessment.recommendation).collect();
+    println!("  evaluated were {} of {recommendations} recommendations", evaluated.len());
     for (name, status) in [
         ("healthy", Status::Healthy),
         ("unhealthy", Status::Unhealthy),

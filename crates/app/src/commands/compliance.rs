@@ -48,7 +48,16 @@ pub fn table(loaded: &Loaded, standards: &[StandardCompliance]) -> anyhow::Resul
         ]);
     }
     output::table(
-        &["Standard", ">Compliance", ">With exemptions", ">Passed", ">Failed", ">Unknown", ">Manual", ">Inferred mappings"],
+        &[
+            "Standard",
+            ">Compliance",
+            ">With exemptions",
+            ">Passed",
+            ">Failed",
+            ">Unknown",
+            ">Manual",
+            ">Inferred mappings",
+        ],
         rows,
     )
 }

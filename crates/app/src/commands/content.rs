@@ -1,10 +1,11 @@
 //! `yagura content`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::bail;
 use yagura_content::{Catalogue, Gravity, Layer, run_tests};
+use yagura_model::Cloud;
 
 use crate::args::{ContentArguments, ContentCommand, ContentSort, Format, KnowledgeArguments};
 use crate::estate::{catalogue, content_files};
@@ -21,23 +22,31 @@ pub fn run(arguments: &ContentArguments) -> anyhow::Result<Exit> {
     }
 }
 
+/// Files of which a content folder that stands alone has one; a folder without them lies over the built-in one.
+const WHOLE: [&str; 2] = ["controls.yaml", "plans.yaml"];
+
 fn check(folder: Option<&Path>, knowledge: &KnowledgeArguments) -> anyhow::Result<Exit> {
     let started = Instant::now();
-    let mut layers = vec![match folder {
-        Some(folder) => Layer { files: content_files(folder)?, shipped: true },
-        None => Layer { files: yagura_content::shipped(), shipped: true },
-    }];
-    for folder in &knowledge.content {
-        layers.push(Layer { files: content_files(folder)?, shipped: false });
+    let whole = folder.filter(|folder| WHOLE.iter().any(|name| folder.join(name).exists()));
+    let mut diagnostics = Vec::new();
+    let mut layers = Vec::new();
+    if whole.is_none() {
+        layers.push(Layer { files: yagura_content::shipped(), shipped: true });
+    }
+    for folder in folder.into_iter().chain(knowledge.content.iter().map(PathBuf::as_path)) {
+        let (files, refused) = content_files(folder)?;
+        layers.push(Layer { files, shipped: whole == Some(folder) });
+        diagnostics.extend(refused);
     }
     let files: usize = layers.iter().map(|layer| layer.files.len()).sum();
-    let (catalogue, mut diagnostics) = Catalogue::load(&layers);
+    let (catalogue, found) = Catalogue::load(&layers);
+    diagnostics.extend(found);
     let report = run_tests(&catalogue);
     let failed = report.failures.len();
     diagnostics.extend(report.failures);
     diagnostics.sort_by(|left, right| (&left.file, left.line).cmp(&(&right.file, right.line)));
     for diagnostic in &diagnostics {
-        eprintln!("{diagnostic}");
+        output::note(diagnostic);
     }
     let errors = diagnostics.iter().filter(|diagnostic| diagnostic.gravity == Gravity::Error).count();
     output::line(format_args!(
@@ -174,12 +183,19 @@ fn show(key: &str, knowledge: &KnowledgeArguments) -> anyhow::Result<Exit> {
 }
 
 fn new(kind: &str) -> anyhow::Result<Exit> {
-    if !kind.contains(['/', ':']) {
+    if !kind.contains(['/', ':']) || kind.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
         bail!("`{kind}` is no kind; `yagura content list resource-types` shows those that are known");
     }
     let slug = kind.rsplit(['/', ':']).next().unwrap_or("resource").to_lowercase();
+    let cloud = match kind {
+        kind if kind.contains("::") => Cloud::Aws,
+        kind if kind.contains(".googleapis.com/") => Cloud::Gcp,
+        _ => Cloud::Azure,
+    };
     output::line(format_args!(
-        "slug: {slug}-should-be-safe
+        "# Save as recommendations/{cloud}/SERVICE/NAME.yaml in a folder of yours; `yagura content check FOLDER` tries it,
+# `yagura scan --content FOLDER` uses it. The texts, the condition and the documents of the tests are yours to fill in.
+slug: {slug}-should-be-safe
 title: {{ en: What should be true, ja: あるべき状態 }}
 severity: medium
 applies_to: {kind}

@@ -189,10 +189,10 @@ fn cases(catalogues: &Catalogues) -> anyhow::Result<Exit> {
         if line.trim_ascii().is_empty() {
             continue;
         }
-        let case: Case = match serde_json::from_slice(&line) {
+        let case = match case_in(&line) {
             Ok(case) => case,
-            Err(error) => {
-                eprintln!("warning: standard input:{number}: could not be read as a case: {error}");
+            Err(reason) => {
+                output::note(format_args!("warning: standard input:{number}: could not be read as a case: {reason}"));
                 exit = Exit::Incomplete;
                 continue;
             }
@@ -204,6 +204,14 @@ fn cases(catalogues: &Catalogues) -> anyhow::Result<Exit> {
     }
     out.flush()?;
     Ok(exit)
+}
+
+fn case_in(line: &[u8]) -> Result<Case, String> {
+    // A list would be read as the members of a case in their order.
+    if line.trim_ascii_start().starts_with(b"[") {
+        return Err("it is a list and no object".to_owned());
+    }
+    serde_json::from_slice(line).map_err(|error| error.to_string())
 }
 
 fn decide(case: &Case, catalogues: &Catalogues) -> anyhow::Result<Option<yagura_policy::azure::Triggered>> {

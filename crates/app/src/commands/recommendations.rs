@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use anyhow::bail;
 use serde::Serialize;
 use yagura_model::{Severity, Status};
 use yagura_posture::{Assessed, Assessment, Fixes, View, explain, gains};
@@ -16,7 +15,7 @@ use crate::output;
 
 /// Lists recommendations, or every recommendation x resource.
 pub fn run(arguments: &RecommendationsArguments) -> anyhow::Result<Exit> {
-    let statuses = statuses(&arguments.status)?;
+    let statuses = &arguments.status;
     let loaded = Loaded::read(&arguments.estate)?;
     let assessed = loaded.assess();
     let format = arguments.estate.output;
@@ -29,18 +28,6 @@ pub fn run(arguments: &RecommendationsArguments) -> anyhow::Result<Exit> {
         sums(&loaded, &assessed, format)?;
     }
     Ok(loaded.exit(&assessed, arguments.estate.fail_on))
-}
-
-fn statuses(words: &[String]) -> anyhow::Result<Vec<Status>> {
-    let all = [Status::Healthy, Status::Unhealthy, Status::NotApplicable, Status::Unknown];
-    let mut statuses = Vec::new();
-    for word in words {
-        let Some(status) = all.into_iter().find(|status| status.as_str().eq_ignore_ascii_case(word)) else {
-            bail!("`{word}` is not a status: use healthy, unhealthy, notApplicable or unknown");
-        };
-        statuses.push(status);
-    }
-    Ok(statuses)
 }
 
 /// The finding of an assessment with its evidence.

@@ -41,6 +41,9 @@ fn fixes(loaded: &Loaded, words: &[String]) -> anyhow::Result<Fixes> {
         let (key, resource) =
             word.split_once('@').map_or((word.as_str(), None), |(key, resource)| (key, Some(resource)));
         let id = resource.map(|resource| known_resource(loaded, resource)).transpose()?;
+        if key.is_empty() && id.is_none() {
+            bail!("`{word}` names nothing to fix: it is KEY, KEY@RESOURCE-ID or @RESOURCE-ID");
+        }
         if key.is_empty() {
             fixes.everything_on.extend(id);
             continue;

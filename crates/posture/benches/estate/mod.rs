@@ -12,6 +12,7 @@ use yagura_content::{Catalogue, Expect, Layer, RelatedRow, TemplateValues, Test,
 use yagura_model::{
     Answer, Cloud, Document, EstateBuilder, Kind, MemoryEstate, Resource, ResourceId, Scope, Sink, Template, Timestamp,
 };
+use yagura_posture::Settings;
 
 /// Subscriptions, accounts and projects: 20 together.
 const SCOPES: [(Cloud, usize); 3] = [(Cloud::Azure, 8), (Cloud::Aws, 7), (Cloud::Gcp, 5)];
@@ -34,6 +35,19 @@ pub fn catalogue() -> Catalogue {
 /// The moment of all evaluations: 2026-01-01T00:00:00Z, the time of the tests.
 pub fn now() -> Timestamp {
     Timestamp::from_second(1_767_225_600).expect("a moment of this century")
+}
+
+/// Settings with the parameters that the tests set, since many rules apply to nothing without them.
+pub fn settings(catalogue: &Catalogue) -> Settings {
+    let mut settings = Settings::default();
+    for recommendation in catalogue.recommendations() {
+        let set =
+            recommendation.source.tests.iter().filter(|test| is_usable(test)).find_map(|test| test.parameters.clone());
+        if let Some(parameters) = set {
+            settings.parameters.insert(recommendation.key.clone(), parameters);
+        }
+    }
+    settings
 }
 
 /// An estate of about that many resources.
@@ -124,7 +138,13 @@ impl<'a> Generator<'a> {
     }
 
     /// One tested resource with its related ones; the count of those that are new.
-    fn cluster(&mut self, rotation: &Rotation<'a>, round: usize, position: usize, builder: &mut EstateBuilder) -> usize {
+    fn cluster(
+        &mut self,
+        rotation: &Rotation<'a>,
+        round: usize,
+        position: usize,
+        builder: &mut EstateBuilder,
+    ) -> usize {
         let (kind, test) = &rotation.tests[round % rotation.tests.len()];
         let scopes = &self.scopes[&rotation.cloud];
         let scope = scopes[(round + position) % scopes.len()].clone();
@@ -324,9 +344,9 @@ fn replace_word(text: &str, old: &str, new: &str) -> String {
     replaced
 }
 
-/// Tests that say something of a resource with default parameters in a whole estate.
+/// Tests that say something of a resource in an estate that is known whole.
 fn is_usable(test: &Test) -> bool {
-    matches!(test.expect, Expect::Healthy | Expect::Unhealthy) && test.parameters.is_none() && test.not_listed.is_empty()
+    matches!(test.expect, Expect::Healthy | Expect::Unhealthy) && test.not_listed.is_empty()
 }
 
 fn scope(cloud: Cloud, place: usize) -> Scope {

@@ -162,9 +162,9 @@ static ENGLISH: Messages = Messages {
     statuses: ["Healthy", "Unhealthy", "Unknown", "Not applicable"],
 
     top: "Top recommendations",
-    top_lead: "What to fix first: the largest effect on the score comes first. The gain is what the overall score rises by \
-               when this one is fixed everywhere and nothing else; it is zero where the same resources also fail other \
-               recommendations of the control.",
+    top_lead: "What to fix first: the largest effect on the score comes first. The gain is what the overall score \
+               rises by when this one is fixed everywhere and nothing else; it is zero where the same resources also \
+               fail other recommendations of the control.",
     no_top: "Nothing unhealthy was found. This says nothing about what is unknown.",
     more_top: |count| plural(count, "more recommendation has", "more recommendations have") + " something to fix.",
     recommendation: "Recommendation",
@@ -205,20 +205,23 @@ static ENGLISH: Messages = Messages {
     method_rows: [
         (
             "Control score",
-            "Maximum points × healthy / (healthy + unhealthy) resources, rounded to two decimals. \
-             A control with neither drops out. A resource counts once in a control: unhealthy wins, then unknown, then healthy.",
+            "Maximum points × healthy / (healthy + unhealthy) resources, rounded to two decimals. A control with \
+             neither drops out. A resource counts once in a control: unhealthy wins, then unknown, then healthy.",
         ),
         (
             "Score of a scope",
-            "The sum of its control scores / the sum of their maximum points. A scope is a subscription, account or project.",
+            "The sum of its control scores / the sum of their maximum points. A scope is a subscription, account or \
+             project.",
         ),
         (
             "Clouds and overall",
-            "The mean of the scopes, weighted by the sum over controls of (healthy + unhealthy) resources × maximum points.",
+            "The mean of the scopes, weighted by the sum over controls of (healthy + unhealthy) resources × maximum \
+             points.",
         ),
         (
             "Unknown",
-            "What could not be seen or decided is unknown and never counted as healthy; it is left out of the score.",
+            "What could not be seen or decided is unknown and never counted as healthy; it is left out of the score. \
+             A resource that is unknown in several controls of a scope is counted in each of them.",
         ),
         (
             "Worst case",
@@ -232,14 +235,15 @@ static ENGLISH: Messages = Messages {
         ),
         (
             "Inferred mapping",
-            "A mapping of a recommendation to a control that is our own judgement and not published by the cloud or the \
-             standard. Of a score: the share of counted resources that count only by such mappings. Of a standard: the share \
-             of the mappings in use.",
+            "A mapping of a recommendation to a control that is our own judgement and not published by the cloud or \
+             the standard. Of a score: the share of counted resources that count only by such mappings. Of a \
+             standard: the share of the mappings in use.",
         ),
         (
             "Compliance",
-            "A control fails when one resource is unhealthy, is unknown when something is unknown, and passes only when \
-             something was checked and all of it is healthy. Manual waits for a person; attested has a person's word.",
+            "A control fails when one resource is unhealthy or a person attests that it is not met, is unknown when \
+             something is unknown, and passes only when something was checked and all of it is healthy. Manual waits \
+             for a person; attested has a person's word.",
         ),
         ("Not in the score", "Previews, custom recommendations, and controls that carry no points."),
     ],
@@ -305,8 +309,8 @@ static JAPANESE: Messages = Messages {
     statuses: ["正常", "異常", "不明", "該当なし"],
 
     top: "優先すべき推奨事項",
-    top_lead: "スコアへの効果が大きい順に示す。上昇幅は、その推奨事項だけをすべてのリソースで修正したときの全体スコアの上昇である。\
-               同じリソースがコントロール内の他の推奨事項にも違反している場合は 0 になる。",
+    top_lead: "スコアへの効果が大きい順に示す。上昇幅は、その推奨事項だけをすべてのリソースで修正したときの全体スコア\
+               の上昇である。同じリソースがコントロール内の他の推奨事項にも違反している場合は 0 になる。",
     no_top: "異常は見つからなかった。不明なものが安全であるという意味ではない。",
     more_top: |count| format!("ほかに {} 件の推奨事項に修正が必要なリソースがある。", Count(count)),
     recommendation: "推奨事項",
@@ -347,18 +351,23 @@ static JAPANESE: Messages = Messages {
     method_rows: [
         (
             "コントロールのスコア",
-            "配点 × 正常 / (正常 + 異常) のリソース数。小数第 2 位に丸める。どちらもないコントロールは計算から除外する。\
-             リソースはコントロールごとに 1 回だけ数え、異常、不明、正常の順に優先する。",
+            "配点 × 正常 / (正常 + 異常) のリソース数。小数第 2 位に丸める。どちらもないコントロールは計算から除外す\
+             る。リソースはコントロールごとに 1 回だけ数え、異常、不明、正常の順に優先する。",
         ),
         (
             "スコープのスコア",
-            "コントロールのスコアの合計 / 配点の合計。スコープは、サブスクリプション、アカウント、プロジェクトのいずれかである。",
+            "コントロールのスコアの合計 / 配点の合計。スコープは、サブスクリプション、アカウント、プロジェクトのいず\
+             れかである。",
         ),
         (
             "クラウドと全体のスコア",
             "スコープのスコアの加重平均。重みは、(正常 + 異常) のリソース数 × 配点をコントロールについて合計したもの。",
         ),
-        ("不明", "確認または判定できなかったものは不明とし、正常とはみなさない。スコアの計算からは除外する。"),
+        (
+            "不明",
+            "確認または判定できなかったものは不明とし、正常とはみなさない。スコアの計算からは除外する。\
+             スコープ内の複数のコントロールで不明なリソースは、それぞれのコントロールで数える。",
+        ),
         (
             "最悪の場合",
             "計算に含まれるコントロールで、不明なものがすべて異常だった場合のスコア。\
@@ -371,13 +380,14 @@ static JAPANESE: Messages = Messages {
         ),
         (
             "推定のマッピング",
-            "推奨事項とコントロールの対応のうち、クラウド事業者や標準が公開したものではなく、独自の判断によるもの。\
-             スコアでは、そのような対応だけで数えられたリソースの割合を示す。標準では、使用された対応に占める割合を示す。",
+            "推奨事項とコントロールの対応のうち、クラウド事業者や標準が公開したものではなく、独自の判断によるもの。ス\
+             コアでは、そのような対応だけで数えられたリソースの割合を示す。標準では、使用された対応に占める割合を示す。",
         ),
         (
             "コンプライアンス",
-            "異常なリソースが 1 つでもあれば不合格、不明なものがあれば不明とする。確認したものがあり、そのすべてが正常な場合だけ合格とする。\
-             手動は人の確認を待つもの、証明済みは人が証明したものである。",
+            "異常なリソースが 1 つでもあるか、満たしていないと人が証明した場合は不合格、不明なものがあれば不明とする。\
+             確認したものがあり、そのすべてが正常な場合だけ合格とする。\
+             手動は人の確認を待つもの、証明済みは満たしていると人が証明したものである。",
         ),
         ("スコアに含まないもの", "プレビューの推奨事項、独自の推奨事項、配点のないコントロール。"),
     ],

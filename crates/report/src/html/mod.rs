@@ -24,7 +24,10 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src dat
 const SHOWN: usize = 25;
 
 /// The watchtower that the product is named after.
-const MARK: &str = r#"<svg aria-hidden="true" viewBox="0 0 24 24"><path d="M12 1 3 7h18zM6 8h12v5H6zM7 14h2.4l-1.2 9H5.6zM14.6 14H17l1.4 9h-2.6zM9 17h6v2H9z"/></svg>"#;
+const MARK: &str = concat!(
+    r#"<svg aria-hidden="true" viewBox="0 0 24 24"><path d="M12 1 3 7h18zM6 8h12v5H6zM7 14h2.4l-1.2 9H5.6z"#,
+    r#"M14.6 14H17l1.4 9h-2.6zM9 17h6v2H9z"/></svg>"#
+);
 
 /// Everything the page shows.
 pub struct ReportData<'a> {

@@ -152,9 +152,13 @@ impl Display for Stacked<'_> {
 }
 
 /// Where a column's content stands.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) enum Align {
+    /// Words.
     Start,
+    /// One short word, kept in one line.
+    Short,
+    /// Numbers.
     End,
 }
 
@@ -195,5 +199,9 @@ impl Columns<'_> {
 }
 
 fn class(align: Align) -> &'static str {
-    if align == Align::End { " class=\"n\"" } else { "" }
+    match align {
+        Align::Start => "",
+        Align::Short => " class=\"s\"",
+        Align::End => " class=\"n\"",
+    }
 }

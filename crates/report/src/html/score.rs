@@ -76,7 +76,8 @@ impl<W: Write> Page<'_, W> {
     fn figure(&mut self, look: &str, name: &str, value: impl Display, note: impl Display) -> io::Result<()> {
         writeln!(
             self.out,
-            "<div><dt><span class=\"key {look}\" aria-hidden=\"true\"></span>{name}</dt><dd>{value}</dd><dd class=\"note\">{note}</dd></div>"
+            "<div><dt><span class=\"key {look}\" aria-hidden=\"true\"></span>{name}</dt>\n\
+             <dd>{value}</dd><dd class=\"note\">{note}</dd></div>"
         )
     }
 
@@ -110,7 +111,7 @@ impl<W: Write> Page<'_, W> {
         let text = self.text;
         let columns = Columns(&[
             (text.scope, Align::Start),
-            (text.cloud, Align::Start),
+            (text.cloud, Align::Short),
             (text.score_column, Align::End),
             (text.points, Align::End),
             (text.with_exemptions, Align::End),
@@ -120,13 +121,14 @@ impl<W: Write> Page<'_, W> {
         ]);
         columns.open(&mut self.out, text.by_scope)?;
         for own in scopes {
+            let points = self.points(own.current.0, own.max);
             columns.row(
                 &mut self.out,
                 &[
                     &Outside(&own.scope),
                     &own.cloud.title(),
                     &format_args!("<b>{}</b>{}", Percent(own.percentage, text.not_available), Bar(own.percentage)),
-                    &(text.of)(&Points(own.current.0).to_string(), &Count(own.max).to_string()),
+                    &points,
                     &Percent(own.adjusted.percentage, text.not_available),
                     &Percent(own.worst_case_percentage, text.not_available),
                     &Count(own.unknown),
@@ -179,12 +181,20 @@ impl<W: Write> Page<'_, W> {
         columns.row(&mut self.out, &cells)
     }
 
+    /// Points reached of points reachable; nothing reachable is no score and not a zero.
+    fn points(&self, current: u64, max: u64) -> String {
+        if max == 0 {
+            return self.percent(None).to_string();
+        }
+        (self.text.of)(&Points(current).to_string(), &Count(max).to_string())
+    }
+
     fn reached(&self, reached: Reached, without: &'static str) -> String {
         let share = Percent(reached.share(), without);
         if reached.max == 0 {
             return share.to_string();
         }
-        let points = (self.text.of)(&Points(reached.current).to_string(), &Count(reached.max).to_string());
+        let points = self.points(reached.current, reached.max);
         format!("<b>{points}</b> <span class=\"note\">({share})</span>")
     }
 

@@ -63,8 +63,8 @@ impl<W: Write> Page<'_, W> {
         }
         let columns = Columns(&[
             (text.recommendation, Align::Start),
-            (text.severity, Align::Start),
-            (text.cloud, Align::Start),
+            (text.severity, Align::Short),
+            (text.cloud, Align::Short),
             (text.unhealthy, Align::End),
             (text.gain, Align::End),
         ]);
