@@ -28,14 +28,13 @@ pub struct Loaded {
     pub now: Timestamp,
     pub language: Language,
     incomplete: bool,
-    quiet: bool,
 }
 
 impl Loaded {
     /// Reads content, configuration and estate; says on standard error what could not be read.
     pub fn read(arguments: &EstateArguments) -> anyhow::Result<Self> {
         let (catalogue, faulty) = catalogue(&arguments.knowledge)?;
-        let settings = config::settings(&arguments.knowledge)?;
+        let settings = config::settings(&arguments.knowledge, &catalogue)?;
         let filter = Filter::new(&arguments.filter, &catalogue)?;
         for path in &arguments.estate {
             if path.as_os_str() != "-" && !path.exists() {
@@ -43,9 +42,11 @@ impl Loaded {
             }
         }
         let (estate, summary) = read_estate(&arguments.estate, &catalogue, arguments.quiet);
+        filter.check_scopes(estate.scopes().keys())?;
         let mut incomplete = faulty;
         for problem in estate.problems() {
             incomplete |= problem.incomplete;
+            // What leaves the result incomplete is said even to who wants quiet: it is why the exit code is 4.
             if problem.incomplete || !arguments.quiet {
                 output::note(format_args!("{}: {problem}", if problem.incomplete { "warning" } else { "note" }));
             }
@@ -59,7 +60,6 @@ impl Loaded {
             now: arguments.at.unwrap_or_else(Timestamp::now),
             language: arguments.knowledge.lang,
             incomplete,
-            quiet: arguments.quiet,
         })
     }
 
@@ -107,13 +107,11 @@ impl Loaded {
     /// Done, or done but incomplete.
     pub fn completeness(&self) -> Exit {
         let failed = self.estate.failed_listings();
-        if !self.quiet {
-            for (kind, place, cause) in failed.iter().take(20) {
-                output::note(format_args!("warning: {kind} in {} could not be listed: {cause}", place.scope));
-            }
-            if failed.len() > 20 {
-                output::note(format_args!("warning: {} more listings failed", failed.len() - 20));
-            }
+        for (kind, place, cause) in failed.iter().take(20) {
+            eprintln!("warning: {kind} in {} could not be listed: {cause}", place.scope);
+        }
+        if failed.len() > 20 {
+            eprintln!("warning: {} more listings failed", failed.len() - 20);
         }
         if self.incomplete || !failed.is_empty() { Exit::Incomplete } else { Exit::Done }
     }

@@ -42,6 +42,31 @@ impl Filter {
         Ok(Self { arguments: arguments.clone(), recommendations })
     }
 
+    /// Refuses a scope that the estate does not have: an empty result would look like a clean one.
+    pub fn check_scopes<'s>(&self, scopes: impl Iterator<Item = &'s Scope> + Clone) -> anyhow::Result<()> {
+        for wanted in &self.arguments.scope {
+            if !scopes.clone().any(|scope| names(scope, wanted)) {
+                let known: Vec<_> = scopes.take(20).map(Scope::id).collect();
+                bail!("`{wanted}` is no scope of this estate; there are {}", known.join(", "));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses filters that a command cannot honour.
+    pub fn refuse(&self, command: &str, filters: &[&str]) -> anyhow::Result<()> {
+        let given = |name: &str| match name {
+            "severity" => !self.arguments.severity.is_empty(),
+            "standard" => !self.arguments.standard.is_empty(),
+            "resource" => !self.arguments.resource.is_empty(),
+            _ => false,
+        };
+        match filters.iter().find(|name| given(name)) {
+            Some(name) => bail!("`{command}` takes no --{name}: it is made of everything in a scope"),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a cloud is kept.
     pub fn keeps_cloud(&self, cloud: Cloud) -> bool {
         self.arguments.cloud.is_empty() || self.arguments.cloud.contains(&cloud)
@@ -54,10 +79,8 @@ impl Filter {
 
     /// Whether a scope is kept.
     pub fn keeps_scope(&self, scope: &Scope) -> bool {
-        let id = scope.id();
-        let last = id.rsplit('/').next().unwrap_or(id);
-        let named = |wanted: &String| wanted.eq_ignore_ascii_case(id) || wanted.eq_ignore_ascii_case(last);
-        self.keeps_cloud(scope.cloud()) && (self.arguments.scope.is_empty() || self.arguments.scope.iter().any(named))
+        self.keeps_cloud(scope.cloud())
+            && (self.arguments.scope.is_empty() || self.arguments.scope.iter().any(|wanted| names(scope, wanted)))
     }
 
     /// Whether a resource is kept.
@@ -95,4 +118,10 @@ impl Filter {
         }
         SecureScore { clouds, percentage: overall_percentage(&scopes), scopes }
     }
+}
+
+/// Whether a text is the id of a scope, or the last part of it.
+fn names(scope: &Scope, wanted: &str) -> bool {
+    let id = scope.id();
+    wanted.eq_ignore_ascii_case(id) || id.rsplit('/').next().is_some_and(|last| wanted.eq_ignore_ascii_case(last))
 }

@@ -34,7 +34,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(_) if output::reader_is_gone() => Exit::Done.into(),
         Err(error) => {
-            output::note(format_args!("yagura: {error:#}"));
+            format!("yagura: {error:#}").lines().for_each(output::note);
             Exit::Failed.into()
         }
     }

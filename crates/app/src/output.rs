@@ -46,10 +46,10 @@ pub fn stdout() -> BufWriter<Stdout> {
     BufWriter::with_capacity(64 * 1024, Stdout(io::stdout()))
 }
 
-/// A line on standard error. Nobody may be there to read it: then it is lost, and the work goes on.
+/// One line on standard error. Nobody may be there to read it: then it is lost, and the work goes on.
 pub fn note(text: impl std::fmt::Display) {
     let text = text.to_string();
-    let _ = writeln!(io::stderr(), "{}", harmless(&text));
+    let _ = writeln!(io::stderr(), "{}", harmless(&text).replace('\n', "\\n"));
 }
 
 /// Text without control characters, which would steer the terminal: names and file contents are other people's.

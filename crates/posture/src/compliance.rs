@@ -146,6 +146,7 @@ fn counts_by_recommendation(
         };
         let status = match (exemption.map(|exemption| exemption.category), assessment.status) {
             (None, status) | (Some(_), status @ Status::NotApplicable) => status,
+            (Some(ExemptionCategory::Mitigated), Status::Unknown) => Status::Unknown,
             (Some(ExemptionCategory::Mitigated), _) => Status::Healthy,
             (Some(ExemptionCategory::Waiver), _) => Status::NotApplicable,
         };

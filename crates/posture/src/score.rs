@@ -338,6 +338,8 @@ pub(crate) fn counted(assessment: &Assessment, settings: &Settings, view: View, 
     };
     match (exemption, assessment.status) {
         (None, status) | (Some(_), status @ Status::NotApplicable) => status,
+        // Somebody vouches for what was found, not for what nobody could see.
+        (Some(exemption), Status::Unknown) if exemption.category == ExemptionCategory::Mitigated => Status::Unknown,
         (Some(exemption), _) if exemption.category == ExemptionCategory::Mitigated => Status::Healthy,
         (Some(_), _) => Status::NotApplicable,
     }

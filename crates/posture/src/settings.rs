@@ -45,7 +45,7 @@ impl PlanSwitches {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ExemptionCategory {
-    /// Solved in another way: counts as healthy.
+    /// Solved in another way: what is unhealthy counts as healthy; what is unknown stays unknown.
     Mitigated,
     /// The risk is accepted: left out of the score.
     Waiver,
@@ -71,8 +71,8 @@ pub struct Exemption {
     pub resource: String,
     /// Mitigated or waiver.
     pub category: ExemptionCategory,
-    /// When it ends; none = never.
-    #[serde(default)]
+    /// When it ends; none = never. A date alone holds through that day, UTC.
+    #[serde(default, deserialize_with = "end")]
     pub expires: Option<Timestamp>,
     /// Why.
     #[serde(default)]
@@ -114,8 +114,8 @@ pub struct Attestation {
     pub control: String,
     /// Whether the control is met.
     pub compliant: bool,
-    /// When the attestation ends; none = never.
-    #[serde(default)]
+    /// When the attestation ends; none = never. A date alone holds through that day, UTC.
+    #[serde(default, deserialize_with = "end")]
     pub expires: Option<Timestamp>,
     /// Who says so.
     #[serde(default)]
@@ -123,6 +123,19 @@ pub struct Attestation {
     /// What it rests on.
     #[serde(default)]
     pub evidence: String,
+}
+
+/// A moment, or a date whose day is the last one.
+fn end<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    use serde::de::Error;
+    let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+    if let Ok(moment) = text.parse() {
+        return Ok(Some(moment));
+    }
+    let midnight: Result<Timestamp, _> = format!("{text}T00:00:00Z").parse();
+    let wrong = || D::Error::custom(format!("`{text}` is neither a moment (2027-03-31T12:00:00Z) nor a date (2027-03-31)"));
+    let day = std::time::Duration::from_secs(86_400);
+    midnight.ok().and_then(|midnight| midnight.checked_add(day).ok()).map(Some).ok_or_else(wrong)
 }
 
 impl Settings {
@@ -161,5 +174,21 @@ impl Settings {
                 && attestation.control == control
                 && attestation.expires.is_none_or(|end| now < end)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_a_moment_or_the_last_moment_of_a_day() {
+        let read = |text: &str| {
+            let json = serde_json::json!({"key": "*", "resource": "*", "category": "waiver", "expires": text});
+            serde_json::from_value::<Exemption>(json).map(|exemption| exemption.expires.unwrap().to_string())
+        };
+        assert_eq!(read("2027-03-31").unwrap(), "2027-04-01T00:00:00Z");
+        assert_eq!(read("2027-03-31T12:00:00Z").unwrap(), "2027-03-31T12:00:00Z");
+        assert!(read("soon").unwrap_err().to_string().contains("neither a moment"));
     }
 }

@@ -10,6 +10,7 @@ use crate::output;
 /// Shows compliance with standards.
 pub fn run(arguments: &ComplianceArguments) -> anyhow::Result<Exit> {
     let loaded = Loaded::read(&arguments.estate)?;
+    loaded.filter.refuse("compliance", &["severity"])?;
     let assessed = loaded.assess();
     let standards = of(&loaded, &assessed);
     match arguments.estate.output {

@@ -3,7 +3,7 @@
 use anyhow::bail;
 use serde::Serialize;
 use yagura_model::{Evidence, Status};
-use yagura_posture::{Fixes, View, explain};
+use yagura_posture::{Fixes, explain};
 use yagura_report::{Finding, ScoreDocument};
 
 use crate::args::{ExplainArguments, Format};
@@ -47,7 +47,7 @@ fn verdicts(loaded: &Loaded, assessed: &yagura_posture::Assessed, key: &str, for
         let Loaded { estate, catalogue, settings, now, .. } = loaded;
         let own = explain(estate, catalogue, settings, *now, assessment.recommendation, &assessment.resource);
         explained.push(Explained {
-            finding: loaded.context().finding(assessment, None),
+            finding: loaded.context().finding(assessment, Some(own.evidence.clone())),
             rule: &recommendation.file,
             why: recommendation.source.why.get(loaded.language),
             fix: recommendation.source.fix.steps.get(loaded.language),
@@ -155,19 +155,24 @@ fn score(loaded: &Loaded, assessed: &yagura_posture::Assessed, scope: &str, form
         output::percent(own.percentage)
     ))?;
     output::line(format_args!("weight = sum of (healthy + unhealthy) x max = {}", own.weight))?;
-    exempted(loaded, assessed, own.adjusted.percentage)
+    exempted(loaded, assessed, &own.scope, own.adjusted.percentage)
 }
 
-fn exempted(loaded: &Loaded, assessed: &yagura_posture::Assessed, adjusted: Option<f64>) -> anyhow::Result<()> {
-    let exempted = assessed
-        .assessments
-        .iter()
-        .filter(|assessment| assessment.exemption.is_some() && assessment.status == Status::Unhealthy)
-        .count();
-    let _ = View::Adjusted;
+fn exempted(
+    loaded: &Loaded,
+    assessed: &yagura_posture::Assessed,
+    scope: &str,
+    adjusted: Option<f64>,
+) -> anyhow::Result<()> {
+    let unhealthy = assessed.assessments.iter().filter(|assessment| {
+        assessment.exemption.is_some()
+            && assessment.status == Status::Unhealthy
+            && assessment.resource.scope.id() == scope
+    });
     output::line(format_args!(
-        "with exemptions {} ({} exemptions in the configuration, {exempted} unhealthy assessments exempted)",
+        "with exemptions {} ({} exemptions in the configuration, {} unhealthy assessments exempted here)",
         output::percent(adjusted),
-        loaded.settings.exemptions.len()
+        loaded.settings.exemptions.len(),
+        unhealthy.count()
     ))
 }

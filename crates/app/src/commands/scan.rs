@@ -174,6 +174,11 @@ fn gaps(loaded: &Loaded, assessed: &Assessed) -> Vec<Gap> {
         .map(|((cause, place), (what, assessments))| Gap { what, place: place.to_owned(), cause, assessments })
         .collect();
     gaps.sort_by_key(|gap| std::cmp::Reverse(gap.assessments));
+    for (kind, place, cause) in loaded.estate.failed_listings() {
+        let scope = place.scope.id();
+        let at = place.region.as_ref().map_or_else(|| scope.to_owned(), |region| format!("{scope} {region}"));
+        gaps.push(Gap { what: kind.to_string(), place: at, cause: cause.to_string(), assessments: 0 });
+    }
     for problem in loaded.estate.problems().iter().filter(|problem| problem.incomplete) {
         let place =
             problem.record.map_or_else(|| problem.source.clone(), |record| format!("{}:{record}", problem.source));

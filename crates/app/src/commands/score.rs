@@ -11,6 +11,7 @@ use crate::output;
 /// Shows the secure score.
 pub fn run(arguments: &EstateArguments) -> anyhow::Result<Exit> {
     let loaded = Loaded::read(arguments)?;
+    loaded.filter.refuse("score", &["severity", "standard", "resource"])?;
     let assessed = loaded.assess();
     let (raw, adjusted) = loaded.scores(&assessed, &Fixes::default());
     let document = ScoreDocument::new(&raw, &adjusted);

@@ -58,18 +58,23 @@ pub(crate) struct Frames<R> {
     form: Form,
     record: u64,
     longest: usize,
+    /// Members that stood before the list of records.
+    before: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl<R: Read> Frames<R> {
     /// Records of at most `longest` bytes; longer ones are faults.
     pub(crate) fn new(reader: R, longest: usize) -> Self {
-        Self { reader, buffer: Vec::new(), start: 0, end: false, form: Form::Unknown, record: 0, longest }
+        Self { reader, buffer: Vec::new(), start: 0, end: false, form: Form::Unknown, record: 0, longest, before: Vec::new() }
     }
 
     /// Hands every frame to `take` until it answers `false`. The error is the reader's own.
     pub(crate) fn read(&mut self, mut take: impl FnMut(Position, Frame<'_>) -> bool) -> io::Result<()> {
         while let Some((range, kind)) = self.next()? {
             let position = Position { record: self.record };
+            for (name, value) in std::mem::take(&mut self.before) {
+                take(position, Frame::Beside(&name, &value));
+            }
             let bytes = self.buffer.get(range).unwrap_or_default();
             let goes_on = match kind {
                 Kind::Record => take(position, Frame::Record(bytes)),
@@ -252,6 +257,7 @@ impl<R: Read> Frames<R> {
     fn object(&mut self) -> io::Result<Option<(Range<usize>, Kind)>> {
         let mut at = 1;
         let mut may_wrap = true;
+        let mut before = Vec::new();
         while may_wrap {
             at = self.skip_blank_from(at, true)?;
             let Some((name, after)) = self.name_at(at)? else { break };
@@ -260,10 +266,15 @@ impl<R: Read> Frames<R> {
             if may_wrap && self.byte_at(value)? == Some(b'[') && WRAPPERS.contains(&name.as_slice()) {
                 self.start += value + 1;
                 self.form = Form::List(true);
+                self.before = before;
                 return Ok(None);
             }
             match self.extent_from(value)? {
-                Skipped::To(end) => at = end,
+                Skipped::To(end) => {
+                    let short = self.rest().get(value..end).filter(|text| text.len() <= LONGEST_BESIDE);
+                    before.extend(short.map(|text| (name, text.to_vec())));
+                    at = end;
+                }
                 Skipped::TooLong | Skipped::Cut => break,
             }
         }
@@ -547,7 +558,7 @@ mod tests {
         check("[{\"a\":\"]\"}, {\"b\":[1]}]", &["1: {\"a\":\"]\"}", "2: {\"b\":[1]}"]);
         check(
             "{\n \"count\": 2,\n \"data\": [ {\"a\":1},\n{\"a\":2} ],\n \"x\": null }",
-            &["1: {\"a\":1}", "2: {\"a\":2}", "x=null"],
+            &["count=2", "1: {\"a\":1}", "2: {\"a\":2}", "x=null"],
         );
         check("{\n \"id\": \"x\",\n \"data\": [1]\n}", &["1: {\n \"id\": \"x\",\n \"data\": [1]\n}"]);
         check("{\n\"a\": 1}\n{\n\"a\": 2}", &["1: {\n\"a\": 1}", "2: {\n\"a\": 2}"]);

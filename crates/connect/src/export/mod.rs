@@ -109,6 +109,8 @@ struct Reader<'a> {
     calls: Rc<Calls<'a>>,
     projects: GoogleProjects,
     waiting: Waiting,
+    /// Rows read by the total that their queries stated: the pages of one query state one total.
+    totals: BTreeMap<u64, u64>,
     /// Operations nobody reads, said once each.
     unread: HashSet<String>,
     hasher: RandomState,
@@ -126,6 +128,8 @@ struct FileState {
     more_problems: u64,
     /// Whether something in it is broken JSON.
     broken: bool,
+    /// How many rows the query of this file counted, as its answer says.
+    stated_total: Option<u64>,
     /// Ids of the export rows of this file: the record and the hash of the document.
     seen: HashMap<u64, (u64, u64)>,
 }
@@ -140,6 +144,7 @@ impl FileState {
             problems: Vec::new(),
             more_problems: 0,
             broken: false,
+            stated_total: None,
             seen: HashMap::new(),
         }
     }
@@ -160,6 +165,7 @@ impl<'a> Reader<'a> {
             calls: Rc::new(Calls::new(types)),
             projects: GoogleProjects::default(),
             waiting: Waiting::default(),
+            totals: BTreeMap::new(),
             unread: HashSet::new(),
             hasher: RandomState::new(),
             sink,
@@ -199,6 +205,9 @@ impl<'a> Reader<'a> {
             return self.sink.problem(Problem::note(file.name, None, "is no export of a cloud; skipped"));
         }
         self.summary.files += u64::from(file.understood > 0);
+        if let Some(total) = file.stated_total {
+            *self.totals.entry(total).or_default() += file.understood;
+        }
         for problem in file.problems {
             self.sink.problem(problem);
         }
@@ -225,6 +234,9 @@ impl<'a> Reader<'a> {
             Shape::GoogleAsset => self.google_asset(document.root(), record, file),
             Shape::RecordedAnswer => self.recorded_answer(document.root(), record, file),
             Shape::Page(list) => {
+                for (name, value) in document.root().entries().filter(|(_, value)| !value.is_array() && !value.is_object()) {
+                    beside(name.as_bytes(), value.to_json().to_string().as_bytes(), record, file);
+                }
                 for item in list.items() {
                     self.document(item.to_document(), record, file);
                 }
@@ -267,8 +279,12 @@ impl<'a> Reader<'a> {
 
     fn finish(mut self, bytes: u64) -> ReadSummary {
         self.finish_google();
-        let Self { waiting, calls, sink, .. } = self;
+        let Self { waiting, calls, sink, totals, .. } = self;
         waiting.finish(&calls, sink);
+        for (total, read) in totals.into_iter().filter(|(total, read)| read < total) {
+            let message = format!("a query counted {total} rows and {read} of them were read: pages are missing");
+            sink.problem(Problem::lost("estate", None, message));
+        }
         self.summary.bytes = bytes;
         if self.summary.resources == 0 {
             sink.problem(Problem::lost("estate", None, "no resource was read: the estate is empty"));
@@ -347,7 +363,10 @@ fn beside(name: &[u8], value: &[u8], record: u64, file: &mut FileState) {
         b"resultTruncated" if value == b"true" || value == b"\"true\"" => {
             file.lost(record, "the query's result was truncated: the export is not whole");
         }
-        b"nextLink" | b"$skipToken" | b"nextPageToken" if value.starts_with(b"\"") && value.len() > 2 => {
+        b"totalRecords" | b"total_records" => {
+            file.stated_total = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).or(file.stated_total);
+        }
+        b"nextLink" | b"$skipToken" | b"skip_token" | b"nextPageToken" if value.starts_with(b"\"") && value.len() > 2 => {
             let name = String::from_utf8_lossy(name).into_owned();
             file.problems.push(Problem::note(file.name.clone(), Some(record), format!("names a next page (`{name}`)")));
         }

@@ -442,8 +442,8 @@ impl Waiting {
                 .and_then(|key| self.parent(waiting.place, &waiting.scope, waiting.region.as_deref(), key));
             let implied = || waiting.implied.then(|| implied_of(&waiting, calls));
             let Some(id) = found.or_else(implied) else {
-                let message =
-                    format!("{} {} came for a {} that was never listed", waiting.name, waiting.asked, waiting.kind);
+                let asked = if waiting.asked.is_empty() { String::new() } else { format!(" {}", waiting.asked) };
+                let message = format!("{}{asked} came for a {} that was never listed", waiting.name, waiting.kind);
                 sink.problem(Problem::note(waiting.scope.id(), None, message));
                 continue;
             };

@@ -202,9 +202,14 @@ impl AliasCatalogue {
 fn listed(name: &str, entries: &[Entry], api_version: Option<&str>) -> Alias {
     let places = entries.iter().map(|entry| {
         let versioned = api_version.and_then(|version| entry.at(version));
+        let own = kind_in(name);
+        // `Microsoft.Sql/auditingSettings.state` names no type: one listed type does not mean that there are no others.
+        if own.is_none() && entries.len() == 1 {
+            return AliasPlace { path: versioned.unwrap_or(&entry.path).clone(), kinds: Vec::new() };
+        }
         let mut kinds: Vec<Kind> = entry.kind.iter().cloned().collect();
         // Some lists put a child's aliases under its parent's type.
-        kinds.extend(kind_in(name).filter(|kind| !kinds.contains(kind)));
+        kinds.extend(own.filter(|kind| !kinds.contains(kind)));
         AliasPlace { path: versioned.unwrap_or(&entry.path).clone(), kinds }
     });
     let places: Vec<AliasPlace> = places.collect();
@@ -262,6 +267,14 @@ mod tests {
             (alias.places[0].path.to_string().as_str(), alias.derived),
             ("properties.supportsHttpsTrafficOnly", false)
         );
+    }
+
+    #[test]
+    fn an_alias_that_names_no_type_holds_for_more_than_the_one_it_is_listed_for() {
+        let alias = AliasCatalogue::bundled().resolve("Microsoft.Sql/auditingSettings.state", None).unwrap();
+        assert_eq!(alias.places[0].kinds, []);
+        let own = AliasCatalogue::bundled().resolve("Microsoft.Storage/storageAccounts/supportsHttpsTrafficOnly", None).unwrap();
+        assert_eq!(own.places[0].kinds, [Kind::new("Microsoft.Storage/storageAccounts")]);
     }
 
     #[test]

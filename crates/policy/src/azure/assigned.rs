@@ -111,7 +111,11 @@ impl PolicyFolder {
             self.assignments.push(assignment(file, json, properties));
             return Ok(());
         }
-        let definition = Definition::from_json(json).map_err(|error| error.to_string())?;
+        let mut definition = Definition::from_json(json).map_err(|error| error.to_string())?;
+        if definition.title.is_empty() {
+            // A bare rule is known by its file.
+            definition.title = file.rsplit(['/', '\\']).next().unwrap_or(file).to_owned();
+        }
         let named = [&definition.name, &definition.id].into_iter().find(|name| !name.is_empty());
         let key = named.map_or_else(|| file.to_ascii_lowercase(), |name| key_of(name));
         match self.definitions.insert(key, (file.to_owned(), definition)) {
