@@ -108,10 +108,10 @@ impl Loaded {
     pub fn completeness(&self) -> Exit {
         let failed = self.estate.failed_listings();
         for (kind, place, cause) in failed.iter().take(20) {
-            eprintln!("warning: {kind} in {} could not be listed: {cause}", place.scope);
+            output::note(format_args!("warning: {kind} in {} could not be listed: {cause}", place.scope));
         }
         if failed.len() > 20 {
-            eprintln!("warning: {} more listings failed", failed.len() - 20);
+            output::note(format_args!("warning: {} more listings failed", failed.len() - 20));
         }
         if self.incomplete || !failed.is_empty() { Exit::Incomplete } else { Exit::Done }
     }

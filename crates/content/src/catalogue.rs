@@ -134,6 +134,7 @@ struct Loader {
     recommendations: BTreeMap<String, (Origin, Recommendation)>,
     resource_types: BTreeMap<Kind, (Origin, ResourceType)>,
     standards: BTreeMap<String, (Origin, Standard)>,
+    standard_files: BTreeMap<String, ContentFile>,
     controls: ControlsFile,
     plans: PlansFile,
     hashes: BTreeMap<String, [u8; 32]>,
@@ -187,7 +188,8 @@ impl Loader {
             && !read.overrides
         {
             let message = format!("key {key} is taken by {}; say `overrides: true` to replace it", earlier.file.path);
-            return Err(Diagnostic::error(path, "duplicate-key", message).at_line(origin.file.line_of("key")));
+            let line = origin.file.line_of("key").or_else(|| origin.file.line_of("slug"));
+            return Err(Diagnostic::error(path, "duplicate-key", message).at_line(line));
         }
         self.recommendations.insert(key, (origin, read));
         Ok(())
@@ -319,6 +321,7 @@ impl Loader {
     fn linked_standards(&mut self) -> Vec<Standard> {
         let mut standards = Vec::new();
         for (_, (origin, standard)) in std::mem::take(&mut self.standards) {
+            self.standard_files.insert(standard.id.clone(), origin.file.clone());
             let mut seen = BTreeSet::new();
             for control in &standard.controls {
                 if !seen.insert(&control.id) {
@@ -346,10 +349,14 @@ impl Loader {
         for standard in standards {
             for control in &standard.controls {
                 for key in &control.recommendations {
-                    if !by_key.contains_key(&key.to_ascii_lowercase()) {
-                        let message = format!("control {} lists {key}, which is no recommendation", control.id);
-                        self.diagnostics.push(Diagnostic::error(&standard.id, "unknown-recommendation", message));
+                    if by_key.contains_key(&key.to_ascii_lowercase()) {
+                        continue;
                     }
+                    let message = format!("control {} lists {key}, which is no recommendation", control.id);
+                    let file = self.standard_files.get(&standard.id);
+                    let path = file.map_or(standard.id.as_str(), |file| &file.path);
+                    let line = file.and_then(|file| file.line_with(key));
+                    self.diagnostics.push(Diagnostic::error(path, "unknown-recommendation", message).at_line(line));
                 }
             }
         }
@@ -462,30 +469,28 @@ impl Linter<'_> {
         }
         let Mappings { controls: inferred, standards: inferred_standards, .. } = &source.inferred;
         let mut controls = BTreeSet::new();
-        for id in source.controls.iter().chain(inferred) {
+        let own = source.controls.iter().map(|id| ("controls", id));
+        for (field, id) in own.chain(inferred.iter().map(|id| ("inferred", id))) {
             if !self.ids.controls.contains(id) {
-                found.push(self.error(
-                    "unknown-control",
-                    format!("control `{id}` is not in controls.yaml"),
-                    "controls",
-                ));
+                found.push(self.error("unknown-control", format!("control `{id}` is not in controls.yaml"), field));
             }
             if !controls.insert(id) {
-                found.push(self.error("mapping-twice", format!("control `{id}` is mapped twice"), "controls"));
+                found.push(self.error("mapping-twice", format!("control `{id}` is mapped twice"), field));
             }
         }
         let mut pairs = BTreeSet::new();
-        for (standard, ids) in source.standards.iter().chain(inferred_standards) {
+        let own = source.standards.iter().map(|mapping| ("standards", mapping));
+        for (field, (standard, ids)) in own.chain(inferred_standards.iter().map(|mapping| ("inferred", mapping))) {
             let Some(known) = self.ids.standards.get(standard) else {
-                found.push(self.error("unknown-standard", format!("`{standard}` is no standard"), "standards"));
+                found.push(self.error("unknown-standard", format!("`{standard}` is no standard"), field));
                 continue;
             };
             for id in ids {
                 if !known.contains(id) {
-                    found.push(self.error("unknown-control", format!("{standard} has no control `{id}`"), "standards"));
+                    found.push(self.error("unknown-control", format!("{standard} has no control `{id}`"), field));
                 }
                 if !pairs.insert((standard, id)) {
-                    found.push(self.error("mapping-twice", format!("{standard} {id} is mapped twice"), "standards"));
+                    found.push(self.error("mapping-twice", format!("{standard} {id} is mapped twice"), field));
                 }
             }
         }

@@ -42,6 +42,12 @@ impl ContentFile {
         text.lines().position(is_field).map(|line| line as u64 + 1)
     }
 
+    /// The first line in which a text stands, for diagnostics.
+    pub(crate) fn line_with(&self, wanted: &str) -> Option<u64> {
+        let Body::Yaml(text) = &self.body else { return None };
+        text.lines().position(|line| line.contains(wanted)).map(|line| line as u64 + 1)
+    }
+
     /// The file as a value of its schema.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Diagnostic> {
         match &self.body {

@@ -295,6 +295,7 @@ impl ResourceType {
             cloud: self.cloud,
             relations,
             attached: self.attached.keys().map(|name| name.as_str().into()).collect(),
+            tags: self.tags.as_deref().and_then(|path| Path::parse(path).ok()),
             implied: self.implied.map(|place| match place {
                 ImpliedPlace::Scope => Implied::Scope,
                 ImpliedPlace::Region => Implied::Region,

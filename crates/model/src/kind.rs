@@ -110,6 +110,8 @@ pub struct KindFacts {
     pub relations: HashMap<Box<str>, Relation>,
     /// Names of the answers that may hang under a resource of this kind.
     pub attached: Vec<Box<str>>,
+    /// Where tags stand, if not at one of the usual places.
+    pub tags: Option<Path>,
     /// Every scope that was looked at has one such resource, listed or not.
     pub implied: Option<Implied>,
 }

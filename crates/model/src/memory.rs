@@ -531,6 +531,7 @@ mod tests {
             cloud: Cloud::Azure,
             relations: HashMap::from([(relation.into(), relation_facts)]),
             attached: vec![],
+            tags: None,
             implied: None,
         }
     }

@@ -129,6 +129,18 @@ pub enum Answer {
     Failed(Cause),
 }
 
+/// Where the clouds keep tags and labels.
+const TAG_PLACES: [&str; 5] = ["tags", "labels", "TagList", "TagSet", "Tags"];
+
+fn pairs(tags: Value<'_>) -> Vec<(&str, &str)> {
+    let members = tags.entries().filter_map(|(key, value)| Some((key, value.as_str()?)));
+    let listed = tags.items().filter_map(|tag| {
+        let part = |name: &str| tag.get(name).and_then(Value::as_str);
+        Some((part("Key").or_else(|| part("TagKey"))?, part("Value").or_else(|| part("TagValue"))?))
+    });
+    members.chain(listed).collect()
+}
+
 impl Resource {
     /// The answer attached under that name (without case); none when it was never asked for.
     pub fn attachment(&self, name: &str) -> Option<&Answer> {
@@ -145,39 +157,20 @@ impl Resource {
         }
     }
 
-    /// Tags or labels as the cloud keeps them: an object, or an AWS list of `Key`/`Value`.
-    pub fn tag(&self, name: &str) -> Option<&str> {
-        let root = self.document.root();
-        for place in ["tags", "labels", "TagList", "TagSet"] {
-            let Some(tags) = root.get(place) else { continue };
-            if tags.is_object() {
-                if let Some(text) = tags.get(name).and_then(Value::as_str) {
-                    return Some(text);
-                }
-                continue;
-            }
-            for tag in tags.items() {
-                if tag.get("Key").and_then(Value::as_str).is_some_and(|key| key.eq_ignore_ascii_case(name)) {
-                    return tag.get("Value").and_then(Value::as_str);
-                }
-            }
-        }
-        None
+    /// One tag, by its name without case. `place` is where this kind keeps tags, if not at one of the usual places.
+    pub fn tag(&self, name: &str, place: Option<&Path>) -> Option<&str> {
+        self.tags(place).into_iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// All tags as pairs.
-    pub fn tags(&self) -> Vec<(&str, &str)> {
+    /// Tags or labels as pairs: members of an object, or an AWS list of `Key` and `Value`. The first place that holds
+    /// some is taken; a Compute Engine instance's `tags` are network tags and hold no pairs.
+    pub fn tags(&self, place: Option<&Path>) -> Vec<(&str, &str)> {
         let root = self.document.root();
-        let mut pairs = Vec::new();
-        for place in ["tags", "labels", "TagList", "TagSet"] {
-            let Some(tags) = root.get(place) else { continue };
-            pairs.extend(tags.entries().filter_map(|(key, value)| Some((key, value.as_str()?))));
-            pairs.extend(tags.items().filter_map(|tag| {
-                Some((tag.get("Key").and_then(Value::as_str)?, tag.get("Value").and_then(Value::as_str)?))
-            }));
-            break;
+        if let Some(place) = place {
+            return place.first(root).map(pairs).unwrap_or_default();
         }
-        pairs
+        let places = TAG_PLACES.iter().filter_map(|place| root.get(place));
+        places.map(pairs).find(|pairs| !pairs.is_empty()).unwrap_or_default()
     }
 
     /// Calls `found` with every value of a path that may start with the name of an attached answer.

@@ -26,6 +26,11 @@ impl<'a> Subject<'a> {
         Self { resource, facts: estate.kinds().get(&resource.kind) }
     }
 
+    /// Where resources of this kind keep tags, if not at one of the usual places.
+    pub(crate) fn tag_place(&self) -> Option<&'a yagura_model::Path> {
+        self.facts.and_then(|facts| facts.tags.as_ref())
+    }
+
     /// Whether an answer of that name may hang under resources of this kind.
     pub(crate) fn declares(&self, answer: &str) -> bool {
         self.facts.is_some_and(|facts| facts.attached.iter().any(|name| name.eq_ignore_ascii_case(answer)))

@@ -275,19 +275,33 @@ impl Field {
                 _ => resource.region.as_deref().map_or(Datum::Missing, text_or_missing),
             }),
             Source::Scope => Root::Datum(text_or_missing(resource.scope.id())),
-            Source::Tag(name) => {
-                Root::Datum(resource.tag(name).map_or(Datum::Missing, |text| Datum::Text(Cow::Borrowed(text))))
-            }
+            Source::Tag(name) => Root::Datum(
+                resource.tag(name, subject.tag_place()).map_or(Datum::Missing, |text| Datum::Text(Cow::Borrowed(text))),
+            ),
             Source::Tags => Root::Datum(Datum::Object(
-                resource.tags().into_iter().map(|(key, value)| (key.into(), Datum::Text(value.into()))).collect(),
+                resource
+                    .tags(subject.tag_place())
+                    .into_iter()
+                    .map(|(key, value)| (key.into(), Datum::Text(value.into())))
+                    .collect(),
             )),
             Source::DocumentTag(name) => Root::Datum(document_tag(resource, name)),
         })
     }
 
+    /// Whether the first step names an attached answer.
+    fn names_an_answer(&self, subject: Subject<'_>) -> bool {
+        let Some(Segment::Key(first)) = self.steps.first() else { return false };
+        self.lenient && (subject.resource.attachment(first).is_some() || subject.declares(first))
+    }
+
     fn document_root<'a, 's>(&'s self, subject: Subject<'a>) -> Result<Root<'a, 's>, Cause> {
         let resource = subject.resource;
         let plain = Root::Value(resource.document.root(), &self.steps);
+        if resource.document.root().is_null() && !self.names_an_answer(subject) {
+            // Known by an answer about it alone, such as its IAM policy.
+            return Err(Cause::NotAsked("the resource itself".into()));
+        }
         if !self.lenient {
             let root = resource.document.root();
             return Ok(match &self.usual {

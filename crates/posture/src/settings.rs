@@ -133,7 +133,8 @@ fn end<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Times
         return Ok(Some(moment));
     }
     let midnight: Result<Timestamp, _> = format!("{text}T00:00:00Z").parse();
-    let wrong = || D::Error::custom(format!("`{text}` is neither a moment (2027-03-31T12:00:00Z) nor a date (2027-03-31)"));
+    let wrong =
+        || D::Error::custom(format!("`{text}` is neither a moment (2027-03-31T12:00:00Z) nor a date (2027-03-31)"));
     let day = std::time::Duration::from_secs(86_400);
     midnight.ok().and_then(|midnight| midnight.checked_add(day).ok()).map(Some).ok_or_else(wrong)
 }

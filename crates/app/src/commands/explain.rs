@@ -14,6 +14,9 @@ use crate::output;
 /// Explains a verdict or a score.
 pub fn run(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let loaded = Loaded::read(&arguments.estate)?;
+    if arguments.score.is_some() {
+        loaded.filter.refuse("explain --score", &["severity", "standard", "resource"])?;
+    }
     let assessed = loaded.assess();
     match (&arguments.key, &arguments.score) {
         (Some(key), _) => verdicts(&loaded, &assessed, key, arguments.estate.output)?,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use yagura_model::Resource;
+use yagura_model::{Estate, Resource};
 
 use crate::args::{EstateArguments, Format};
 use crate::estate::Loaded;
@@ -60,6 +60,7 @@ fn speaking(loaded: &Loaded) -> Speaking<'_> {
 
 fn row<'a>(loaded: &'a Loaded, speaking: &Speaking<'_>, resource: &'a Resource) -> Row<'a> {
     let described = loaded.catalogue.resource_types().get(&resource.kind);
+    let place = loaded.estate.kinds().get(&resource.kind).and_then(|facts| facts.tags.as_ref());
     Row {
         id: resource.id.as_str(),
         kind: resource.kind.as_str(),
@@ -69,7 +70,7 @@ fn row<'a>(loaded: &'a Loaded, speaking: &Speaking<'_>, resource: &'a Resource) 
         region: resource.region.as_deref(),
         resource_group: resource.group.as_deref(),
         category: described.map(|described| described.category.as_str()),
-        tags: resource.tags().into_iter().collect(),
+        tags: resource.tags(place).into_iter().collect(),
         recommendations: speaking.get(&resource.kind).copied().unwrap_or(0),
     }
 }

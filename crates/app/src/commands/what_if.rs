@@ -20,6 +20,7 @@ struct WhatIf {
 /// Shows what the score becomes.
 pub fn run(arguments: &WhatIfArguments) -> anyhow::Result<Exit> {
     let loaded = Loaded::read(&arguments.estate)?;
+    loaded.filter.refuse("what-if", &["severity", "standard", "resource"])?;
     let fixes = fixes(&loaded, &arguments.fixes)?;
     let assessed = loaded.assess();
     let document = |fixes: &Fixes| {

@@ -334,6 +334,31 @@ fn a_scope_is_named_by_its_id_or_the_last_part_of_it() {
 }
 
 #[test]
+fn a_scope_that_the_estate_does_not_have_fails_by_name() {
+    for command in ["scan", "score", "inventory"] {
+        let ran = run(&[command, SAMPLE, "--scope", "999999999999"], b"").ended(1);
+        assert_eq!(ran.out, "");
+        ran.says(&["`999999999999` is no scope of this estate", "123456789012"]);
+    }
+}
+
+#[test]
+fn a_filter_that_a_score_cannot_honour_is_refused() {
+    for filter in [&["--severity", "high"][..], &["--standard", "mcsb-v1"], &["--resource", "x"]] {
+        for command in [
+            &["score", SAMPLE][..],
+            &["what-if", SAMPLE, "--fix", SECURE_TRANSFER],
+            &["explain", SAMPLE, "--score", "123456789012"],
+        ] {
+            let ran = run(&[command, filter].concat(), b"").ended(1);
+            assert_eq!(ran.out, "");
+            ran.says(&["takes no", filter[0]]);
+        }
+    }
+    run(&["compliance", SAMPLE, "--severity", "high"], b"").ended(1).says(&["takes no --severity"]);
+}
+
+#[test]
 fn a_standard_keeps_the_recommendations_that_it_is_checked_by() {
     let document = run(&["compliance", SAMPLE, "--standard", "mcsb-v1", "-o", "json", "--at", AT], b"").ended(4).json();
     let standards = document.as_array().unwrap();
@@ -419,8 +444,20 @@ fn data_goes_to_standard_output_and_notes_to_standard_error() {
         assert!(!loud.out.contains("warning:"), "a note in the data: {format}");
         assert!(loud.err.lines().count() == 2 && loud.err.lines().all(|line| line.starts_with("warning: ")));
         let quiet = run(&["scan", SAMPLE, "--output", format, "--at", AT, "-q"], b"").ended(4);
-        assert_eq!(quiet.err, "", "{format}");
+        assert_eq!(quiet.err, loud.err, "what was lost is said even so: {format}");
         assert_eq!(quiet.out, loud.out, "{format}");
+    }
+}
+
+#[test]
+fn quiet_is_silent_where_nothing_was_lost() {
+    let (folder, _) = Folder::with("estate.jsonl", jsonl(&[safe("one")]));
+    folder.write("README.md", "# Exports\n");
+    for command in ["scan", "inventory", "recommendations", "score", "compliance"] {
+        let loud = run(&[command, &folder.path(), "--at", AT], b"").ended(0);
+        assert!(loud.err.starts_with("note: ") && loud.err.lines().count() == 1, "{}", loud.err);
+        let quiet = run(&[command, &folder.path(), "--at", AT, "-q"], b"").ended(0);
+        assert_eq!((quiet.err.as_str(), quiet.out), ("", loud.out), "{command}");
     }
 }
 

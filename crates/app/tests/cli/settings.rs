@@ -156,6 +156,30 @@ fn an_exemption_of_a_group_or_subscription_covers_what_lies_below() {
 }
 
 #[test]
+fn an_exemption_is_shown_in_every_format_of_findings() {
+    let (_estate, estate) = Folder::with("estate.jsonl", jsonl(&[plain_http("a")]));
+    let (_config, path) = config(&format!(
+        "exemptions:\n  - {{ key: {SECURE_TRANSFER}, resource: \"*\", category: waiver, reason: old site, expires: 2027-01-01T00:00:00Z }}\n"
+    ));
+    let ran = |format| run(&["scan", &estate, "-o", format, "--at", AT, "--config", &path], b"").ended(0);
+    let log = ran("sarif").json();
+    for result in log["runs"][0]["results"].as_array().unwrap() {
+        let exempted = result["ruleId"] == SECURE_TRANSFER;
+        assert_eq!(result.get("suppressions").is_some(), exempted, "{result}");
+        assert!(!exempted || result["suppressions"][0]["justification"] == "old site", "{result}");
+    }
+    for event in ran("ocsf").lines() {
+        let exempted = event["compliance"]["control"] == SECURE_TRANSFER;
+        assert_eq!(event["status"] == "Suppressed", exempted, "{event}");
+    }
+    let (header, rows) = ran("csv").rows();
+    let column = |name: &str| header.iter().position(|own| own == name).unwrap();
+    let row = rows.iter().find(|row| row[column("key")] == SECURE_TRANSFER && row[column("name")] == "a").unwrap();
+    let got = (&*row[column("status")], &*row[column("exemption")], &*row[column("exemptionExpires")]);
+    assert_eq!(got, ("unhealthy", "waiver", "2027-01-01T00:00:00Z"));
+}
+
+#[test]
 fn exemptions_count_in_the_adjusted_compliance_alone() {
     let (_estate, estate) = Folder::with("estate.jsonl", jsonl(&[plain_http("a")]));
     let (_config, path) =
@@ -254,6 +278,49 @@ fn a_configuration_that_is_missing_or_no_text_fails_by_name() {
     run(&["score", SAMPLE, "--config", "/no/such/yagura.yaml"], b"").ended(1).says(&["/no/such/yagura.yaml"]);
     let (_folder, path) = Folder::with("yagura.yaml", b"plans: \xff\xfe\n");
     run(&["score", SAMPLE, "--config", &path], b"").ended(1).says(&["yagura.yaml", "UTF-8"]);
+}
+
+#[test]
+fn a_configuration_that_names_what_is_not_there_fails_by_name() {
+    for (text, reason) in [
+        ("plans: { all: { gold: true } }".to_owned(), "`gold` is no plan"),
+        ("plans: { scopes: { a: { gold: true } } }".to_owned(), "`gold` is no plan"),
+        ("parameters: { no-such-key: { a: 1 } }".to_owned(), "`no-such-key` is no recommendation"),
+        (format!("parameters: {{ {MINIMUM_TLS}: {{ minimum: 1 }} }}"), "has no parameter `minimum`"),
+        (format!("scope_parameters: {{ a: {{ {MINIMUM_TLS}: {{ minimum: 1 }} }} }}"), "has no parameter `minimum`"),
+        (
+            "exemptions: [{ key: no-such-key, resource: \"*\", category: waiver }]".to_owned(),
+            "`no-such-key` is no recommendation",
+        ),
+        (
+            "attestations: [{ standard: no-such-standard, control: a, compliant: true }]".to_owned(),
+            "`no-such-standard` is no standard",
+        ),
+        (
+            "attestations: [{ standard: cis-aws-5.0, control: \"99\", compliant: true }]".to_owned(),
+            "cis-aws-5.0 has no control `99`",
+        ),
+    ] {
+        let (_folder, path) = config(&text);
+        let ran = run(&["score", SAMPLE, "--config", &path], b"").ended(1);
+        assert_eq!(ran.out, "");
+        ran.says(&["yagura.yaml", reason]);
+    }
+}
+
+#[test]
+fn a_configuration_may_name_a_recommendation_as_other_tools_do() {
+    let (_estate, estate) = Folder::with("estate.jsonl", jsonl(&[plain_http("one")]));
+    for name in ["storage_secure_transfer_required_is_enabled", "404c3081-a854-4457-ae30-26a93ef643f9"] {
+        let (_folder, path) = config(&format!("exemptions: [{{ key: {name}, resource: \"*\", category: waiver }}]"));
+        let rows = findings(&estate, &["--config", &path]);
+        assert_eq!(finding(&rows, SECURE_TRANSFER, "one")["exemption"]["category"], "waiver", "{name}");
+        assert_eq!(rows.iter().filter(|row| !row["exemption"].is_null()).count(), 1);
+    }
+    let (_folder, path) =
+        config(&format!("parameters: {{ {}: {{ minimumTlsVersion: TLS1_3 }} }}", MINIMUM_TLS.to_uppercase()));
+    let rows = findings(&estate, &["--config", &path]);
+    assert_eq!(finding(&rows, MINIMUM_TLS, "one")["status"], "unhealthy");
 }
 
 #[test]

@@ -65,7 +65,16 @@ pub(crate) struct Frames<R> {
 impl<R: Read> Frames<R> {
     /// Records of at most `longest` bytes; longer ones are faults.
     pub(crate) fn new(reader: R, longest: usize) -> Self {
-        Self { reader, buffer: Vec::new(), start: 0, end: false, form: Form::Unknown, record: 0, longest, before: Vec::new() }
+        Self {
+            reader,
+            buffer: Vec::new(),
+            start: 0,
+            end: false,
+            form: Form::Unknown,
+            record: 0,
+            longest,
+            before: Vec::new(),
+        }
     }
 
     /// Hands every frame to `take` until it answers `false`. The error is the reader's own.
@@ -203,10 +212,20 @@ impl<R: Read> Frames<R> {
         let closes = extent.feed(&line);
         let rest_is_blank = |at: usize| line.get(at..).is_some_and(|rest| rest.trim_ascii().is_empty());
         let whole = closes.is_some_and(rest_is_blank);
+        if whole && self.is_wrapper(&line)? {
+            return Ok(());
+        }
         if whole || self.next_line_is_object(line_end)? && !ends_open(&line) {
             self.form = Form::Lines;
         }
         Ok(())
+    }
+
+    /// Whether a line is an object around records: then a broken record of it costs itself alone.
+    fn is_wrapper(&self, line: &[u8]) -> io::Result<bool> {
+        let mut probe = Frames::new(line, self.longest);
+        probe.form = Form::Values;
+        Ok(probe.object()?.is_none())
     }
 
     fn next_line_is_object(&mut self, line_end: usize) -> io::Result<bool> {
@@ -334,8 +353,8 @@ impl<R: Read> Frames<R> {
     /// Something that is neither an object nor a list: skips the line.
     fn stray(&mut self) -> io::Result<(Range<usize>, Kind)> {
         self.record += 1;
-        let shown =
-            String::from_utf8_lossy(self.rest().get(..20.min(self.rest().len())).unwrap_or_default()).into_owned();
+        let line = self.rest().split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let shown = String::from_utf8_lossy(line.get(..20.min(line.len())).unwrap_or_default()).into_owned();
         loop {
             if let Some(end) = memchr(b'\n', self.rest()) {
                 self.start += end;

@@ -14,12 +14,20 @@ const ORG_POLICY: &str = "orgPolicy";
 /// Where assets stand that name no project.
 const UNKNOWN_PROJECT: &str = "projects/unknown";
 
+/// A resource with the number of its project.
+struct WaitingResource {
+    resource: Resource,
+    number: Box<str>,
+    /// Whether only its policy was seen.
+    policy_only: bool,
+}
+
 /// Projects by number, since many assets name their project by its number alone.
 #[derive(Default)]
 pub(super) struct GoogleProjects {
     ids: HashMap<Box<str>, Box<str>>,
     /// Resources that wait for the id of their project's number.
-    waiting: Vec<(Resource, Box<str>)>,
+    waiting: Vec<WaitingResource>,
     /// Whether the estate holds policy rows, so that an asset without one has no policy.
     policies_seen: bool,
     /// Assets that could have a policy.
@@ -42,12 +50,20 @@ impl Reader<'_> {
             let call = self.names.text(call);
             self.sink.attach(id.clone(), call, Answer::Found(policy.to_document()));
         }
-        let Some(resource) = row.get("resource").filter(|resource| resource.is_object()) else { return Ok(()) };
-        let data = resource.get("data");
-        let document = data.map_or_else(|| Document::from(serde_json::json!({})), Value::to_document);
+        let envelope = row.get("resource").filter(|resource| resource.is_object());
+        let policy_only = envelope.is_none();
+        // A row of a policy export proves that the asset exists and says nothing else of it.
+        let resource = envelope.unwrap_or(row);
+        let document = match (envelope, resource.get("data")) {
+            (None, _) => Document::null(),
+            (Some(_), Some(data)) => data.to_document(),
+            (Some(_), None) => Document::from(serde_json::json!({})),
+        };
         let ancestors = ancestors(row);
         let place = self.google_place(name, &kind, resource, &ancestors);
-        self.sink.held(Cloud::Gcp, &kind);
+        if !policy_only {
+            self.sink.held(Cloud::Gcp, &kind);
+        }
         let described = self.names.facts(&kind);
         if described.is_some_and(|facts| facts.described.attached.contains_key(IAM_POLICY)) {
             self.projects.may_have_policy.push(id.clone());
@@ -77,7 +93,8 @@ impl Reader<'_> {
             attached: Vec::new(),
         };
         match number {
-            Some(number) => self.projects.waiting.push((resource, number)),
+            Some(number) => self.projects.waiting.push(WaitingResource { resource, number, policy_only }),
+            None if policy_only => self.sink.inline_copy(resource),
             None => self.resource(resource, record, Some(file)),
         }
         Ok(())
@@ -130,11 +147,11 @@ impl Reader<'_> {
 
     /// Hands on what waited for the id of its project, and says which assets have no policy.
     pub(super) fn finish_google(&mut self) {
-        for (mut resource, number) in std::mem::take(&mut self.projects.waiting) {
+        for WaitingResource { mut resource, number, policy_only } in std::mem::take(&mut self.projects.waiting) {
             if let Some(id) = self.projects.ids.get(&number) {
                 resource.scope = Scope::account(Cloud::Gcp, &format!("projects/{id}"));
             }
-            self.resource(resource, 0, None);
+            if policy_only { self.sink.inline_copy(resource) } else { self.resource(resource, 0, None) }
         }
         if !self.projects.policies_seen {
             return;

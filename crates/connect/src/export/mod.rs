@@ -234,7 +234,9 @@ impl<'a> Reader<'a> {
             Shape::GoogleAsset => self.google_asset(document.root(), record, file),
             Shape::RecordedAnswer => self.recorded_answer(document.root(), record, file),
             Shape::Page(list) => {
-                for (name, value) in document.root().entries().filter(|(_, value)| !value.is_array() && !value.is_object()) {
+                for (name, value) in
+                    document.root().entries().filter(|(_, value)| !value.is_array() && !value.is_object())
+                {
                     beside(name.as_bytes(), value.to_json().to_string().as_bytes(), record, file);
                 }
                 for item in list.items() {
@@ -364,9 +366,12 @@ fn beside(name: &[u8], value: &[u8], record: u64, file: &mut FileState) {
             file.lost(record, "the query's result was truncated: the export is not whole");
         }
         b"totalRecords" | b"total_records" => {
-            file.stated_total = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).or(file.stated_total);
+            file.stated_total =
+                std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).or(file.stated_total);
         }
-        b"nextLink" | b"$skipToken" | b"skip_token" | b"nextPageToken" if value.starts_with(b"\"") && value.len() > 2 => {
+        b"nextLink" | b"$skipToken" | b"skip_token" | b"nextPageToken"
+            if value.starts_with(b"\"") && value.len() > 2 =>
+        {
             let name = String::from_utf8_lossy(name).into_owned();
             file.problems.push(Problem::note(file.name.clone(), Some(record), format!("names a next page (`{name}`)")));
         }

@@ -273,7 +273,9 @@ mod tests {
     fn an_alias_that_names_no_type_holds_for_more_than_the_one_it_is_listed_for() {
         let alias = AliasCatalogue::bundled().resolve("Microsoft.Sql/auditingSettings.state", None).unwrap();
         assert_eq!(alias.places[0].kinds, []);
-        let own = AliasCatalogue::bundled().resolve("Microsoft.Storage/storageAccounts/supportsHttpsTrafficOnly", None).unwrap();
+        let own = AliasCatalogue::bundled()
+            .resolve("Microsoft.Storage/storageAccounts/supportsHttpsTrafficOnly", None)
+            .unwrap();
         assert_eq!(own.places[0].kinds, [Kind::new("Microsoft.Storage/storageAccounts")]);
     }
 
