@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde::Serialize;
-use yagura_content::Catalogue;
+use yagura_content::{Catalogue, Text};
 use yagura_model::{Cloud, Resource, ResourceId, Scope, ScopeLevel, Status};
 
 use crate::assess::{Assessed, Assessment};
@@ -73,6 +73,9 @@ pub struct ControlScore {
     pub api_id: String,
     /// The name, English.
     pub title: String,
+    /// The name in every language; empty where only the English one is known.
+    #[serde(skip)]
+    pub titles: Text,
     /// Points reached, two decimals.
     pub current: Hundredths,
     /// Points that could be reached; 0 when nothing counts.
@@ -100,6 +103,7 @@ pub fn control_score(id: &str, api_id: &str, title: &str, points: u64, counts: C
         id: id.to_owned(),
         api_id: api_id.to_owned(),
         title: title.to_owned(),
+        titles: Text::default(),
         current: Hundredths(current),
         max,
         points,
@@ -250,7 +254,9 @@ pub fn secure_score(
         .into_iter()
         .map(|(scope, counts)| {
             let controls = catalogue.controls().iter().zip(counts).map(|(control, counts)| {
-                control_score(&control.id, &control.api_id, &control.title.en, u64::from(control.points), counts)
+                let points = u64::from(control.points);
+                let score = control_score(&control.id, &control.api_id, &control.title.en, points, counts);
+                ControlScore { titles: control.title.clone(), ..score }
             });
             scope_score(scope, controls.collect())
         })

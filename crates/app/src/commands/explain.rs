@@ -130,7 +130,7 @@ fn score(loaded: &Loaded, assessed: &yagura_posture::Assessed, scope: &str, form
             weight => format!("{} x {} / {weight} = {}", raw.max, counts.healthy, raw.current),
         };
         rows.push(vec![
-            raw.title.clone(),
+            raw.titles.get(loaded.language).to_owned(),
             formula,
             format!("{} of {}", raw.current, raw.max),
             counts.unhealthy.to_string(),

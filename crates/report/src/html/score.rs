@@ -169,8 +169,11 @@ impl<W: Write> Page<'_, W> {
         // Without a maximum there is no share: either the control carries no points, or nothing counts in it.
         let (without, elsewhere) =
             if sum.first.points == 0 { (text.no_points, "–") } else { (text.not_available, text.not_available) };
-        // The document knows the English names only.
-        let name = format!("<span lang=\"en\">{}</span>", Outside(&sum.first.title));
+        let own = sum.first.titles.get(self.data.language);
+        let name = match own.is_empty() {
+            true => format!("<span lang=\"en\">{}</span>", Outside(&sum.first.title)),
+            false => Outside(own).to_string(),
+        };
         let shares: Vec<_> = clouds.iter().map(|cloud| Percent(sum.of(*cloud).share(), elsewhere)).collect();
         let reached = format!("{}{}", self.reached(sum.raw, without), Bar(sum.raw.share()));
         let adjusted = Percent(sum.adjusted.share(), elsewhere);
