@@ -2,17 +2,22 @@
 
 use std::fmt;
 
+use anyhow::Result;
+
 /// CPU times in milliseconds.
 #[derive(Default)]
 pub struct Times(Vec<f64>);
 
 impl Times {
-    /// Runs something and keeps the CPU time it took.
-    pub fn take<T>(&mut self, run: impl FnOnce() -> T) -> T {
+    /// Runs something that many times and keeps the mean CPU time it took.
+    pub fn take<T>(&mut self, times: usize, mut run: impl FnMut() -> Result<T>) -> Result<T> {
         let start = cpu_ms();
-        let outcome = run();
-        self.0.push(cpu_ms() - start);
-        outcome
+        let mut outcome = run()?;
+        for _ in 1..times {
+            outcome = run()?;
+        }
+        self.0.push((cpu_ms() - start) / times as f64);
+        Ok(outcome)
     }
 
     /// The time in the middle.
@@ -32,7 +37,6 @@ impl fmt::Display for Times {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sorted = self.sorted();
         match (sorted.first(), sorted.last()) {
-            (Some(only), Some(_)) if sorted.len() == 1 => write!(f, "{only:.1}"),
             (Some(least), Some(most)) => write!(f, "{least:.1} / {:.1} / {most:.1}", self.median()),
             _ => f.write_str("-"),
         }

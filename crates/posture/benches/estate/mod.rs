@@ -410,7 +410,7 @@ fn envelope(document: &mut Json, kind: &Kind, id: &str, name: &str, region: &str
     fields.entry("name").or_insert_with(|| name.into());
     fields.entry("type").or_insert_with(|| kind.as_str().into());
     fields.entry("location").or_insert_with(|| region.into());
-    let tags = || json!({"environment": if serial % 3 == 0 { "production" } else { "development" }, "owner": "bench"});
+    let tags = || json!({"environment": if serial.is_multiple_of(3) { "production" } else { "development" }, "owner": "bench"});
     fields.entry("tags").or_insert_with(tags);
 }
 
