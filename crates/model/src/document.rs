@@ -189,17 +189,25 @@ impl<'a> Value<'a> {
 
     /// The property of an object by name: the exact name first, else the first that is equal without ASCII case.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
+        let object = self.node();
+        if object.tag != Tag::Object {
+            return None;
+        }
         let mut folded = None;
-        for (key, value) in self.entries() {
-            if key.len() != name.len() {
-                continue;
+        let mut at = self.at + 1;
+        for _ in 0..object.a {
+            let key = self.here(at).node();
+            let value = self.here(at + 1);
+            if key.b as usize == name.len() {
+                let written = self.text(key);
+                if written == name {
+                    return Some(value);
+                }
+                if folded.is_none() && written.eq_ignore_ascii_case(name) {
+                    folded = Some(value);
+                }
             }
-            if key == name {
-                return Some(value);
-            }
-            if folded.is_none() && key.eq_ignore_ascii_case(name) {
-                folded = Some(value);
-            }
+            at = value.after();
         }
         folded
     }

@@ -98,6 +98,45 @@ impl Condition {
         }
     }
 
+    /// The kinds for which it is true, where the kind alone decides that.
+    pub(crate) fn exact_kinds(&self) -> Option<ExactKinds> {
+        match self {
+            Self::Always(true) => Some(ExactKinds::Any),
+            Self::Always(false) => Some(ExactKinds::Only(Vec::new())),
+            Self::Comparison(comparison) => comparison.kinds().map(ExactKinds::Only),
+            Self::All(parts) => parts.iter().try_fold(ExactKinds::Any, |all, part| Some(all.and(part.exact_kinds()?))),
+            Self::Any(parts) => {
+                let none = ExactKinds::Only(Vec::new());
+                parts.iter().try_fold(none, |all, part| Some(all.or(part.exact_kinds()?)))
+            }
+            Self::Not(_) | Self::Count(_) | Self::Related(_) => None,
+        }
+    }
+
+    /// The same condition for resources of one kind: what the kind decides is decided.
+    pub(crate) fn for_kind(&self, kind: &Kind) -> Self {
+        match self {
+            Self::All(parts) => joined(parts, kind, false),
+            Self::Any(parts) => joined(parts, kind, true),
+            Self::Not(inner) => match inner.for_kind(kind) {
+                Self::Always(held) => Self::Always(!held),
+                inner => Self::Not(Box::new(inner)),
+            },
+            Self::Comparison(comparison) => match comparison.holds_for(kind) {
+                Some(held) => Self::Always(held),
+                None => {
+                    let operand = comparison.operand.for_kind(kind);
+                    Self::Comparison(Box::new(Comparison { operand, ..Comparison::clone(comparison) }))
+                }
+            },
+            Self::Count(count) => {
+                let filter = count.filter.as_ref().map(|filter| filter.for_kind(kind));
+                Self::Count(Box::new(Count { over: count.over.for_kind(kind), filter, ..Count::clone(count) }))
+            }
+            Self::Always(_) | Self::Related(_) => self.clone(),
+        }
+    }
+
     /// The kinds for which it can hold; none = any.
     pub(crate) fn kinds(&self) -> Option<Vec<Kind>> {
         match self {
@@ -112,6 +151,59 @@ impl Condition {
             Self::Always(false) => Some(Vec::new()),
             Self::Comparison(comparison) => comparison.kinds(),
             _ => None,
+        }
+    }
+}
+
+/// Parts of `anyOf` (`deciding` is true) or `allOf` for one kind, without those that are decided.
+fn joined(parts: &[Condition], kind: &Kind, deciding: bool) -> Condition {
+    let mut left = Vec::new();
+    for part in parts {
+        match part.for_kind(kind) {
+            Condition::Always(held) if held == deciding => return Condition::Always(deciding),
+            Condition::Always(_) => {}
+            part => left.push(part),
+        }
+    }
+    match left.len() {
+        0 => Condition::Always(!deciding),
+        1 => left.remove(0),
+        _ if deciding => Condition::Any(left),
+        _ => Condition::All(left),
+    }
+}
+
+/// Kinds for which something is true.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum ExactKinds {
+    Any,
+    Only(Vec<Kind>),
+}
+
+impl ExactKinds {
+    pub(crate) fn contains(&self, kind: &Kind) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(kinds) => kinds.contains(kind),
+        }
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, other) | (other, Self::Any) => other,
+            (Self::Only(own), Self::Only(other)) => {
+                Self::Only(own.into_iter().filter(|kind| other.contains(kind)).collect())
+            }
+        }
+    }
+
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => Self::Any,
+            (Self::Only(mut own), Self::Only(other)) => {
+                own.extend(other);
+                Self::Only(own)
+            }
         }
     }
 }
@@ -140,6 +232,13 @@ fn combined(parts: &[Condition], env: &Env<'_>, deciding: bool) -> Truth {
 }
 
 impl Operand {
+    fn for_kind(&self, kind: &Kind) -> Self {
+        match self {
+            Self::Field(FieldRef::Fixed(field)) => Self::Field(FieldRef::Fixed(field.for_kind(kind))),
+            other => other.clone(),
+        }
+    }
+
     pub(crate) fn text(&self) -> &str {
         match self {
             Self::Field(field) => field.text(),
@@ -151,6 +250,14 @@ impl Operand {
 impl Comparison {
     fn names_the_resource(&self) -> bool {
         matches!(&self.operand, Operand::Field(FieldRef::Fixed(field)) if field.names_the_resource())
+    }
+
+    /// Whether a comparison of the type with a literal holds for a kind; none for every other comparison.
+    fn holds_for(&self, kind: &Kind) -> Option<bool> {
+        let Operand::Field(FieldRef::Fixed(field)) = &self.operand else { return None };
+        let Expr::Literal(wanted) = &self.wanted else { return None };
+        let found = Datum::text(kind.as_str());
+        field.is_kind().then(|| self.operator.holds(&found, &Datum::Node(wanted.root()), self.question_mark))
     }
 
     /// The kinds that a comparison of the type with literals allows; none = any.

@@ -26,6 +26,11 @@ impl<'a> Subject<'a> {
         Self { resource, facts: estate.kinds().get(&resource.kind) }
     }
 
+    /// A resource whose kind does not matter: Azure Policy knows no attached answers.
+    pub(crate) fn bare(resource: &'a Resource) -> Self {
+        Self { resource, facts: None }
+    }
+
     /// Where resources of this kind keep tags, if not at one of the usual places.
     pub(crate) fn tag_place(&self) -> Option<&'a yagura_model::Path> {
         self.facts.and_then(|facts| facts.tags.as_ref())

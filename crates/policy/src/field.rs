@@ -197,6 +197,20 @@ impl Field {
         matches!(self.source, Source::Element(_))
     }
 
+    /// The same field for resources of one kind: its path is known.
+    pub(crate) fn for_kind(&self, kind: &Kind) -> Self {
+        if self.kinds.contains(kind) {
+            return Self { kinds: Box::new([]), others: Box::new([]), ..self.clone() };
+        }
+        let other = self.others.iter().find(|(kinds, _)| kinds.contains(kind));
+        match (&self.source, other) {
+            (Source::Document, Some((_, steps))) => {
+                Self { steps: steps.clone(), kinds: Box::new([]), others: Box::new([]), usual: None, ..self.clone() }
+            }
+            _ => self.clone(),
+        }
+    }
+
     /// Whether it is the type, name or `kind` of a resource, by which Azure Policy tells whether a policy applies.
     pub(crate) fn names_the_resource(&self) -> bool {
         let is_kind_property = || matches!(&*self.steps, [Segment::Key(name)] if name.eq_ignore_ascii_case("kind"));

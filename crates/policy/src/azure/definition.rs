@@ -10,7 +10,7 @@ use yagura_model::{Cause, Evidence, Kind, Resource, Verdict};
 use super::AliasCatalogue;
 use super::effect::{Effect, Meaning};
 use crate::compile::Compiler;
-use crate::condition::{Condition, Truth};
+use crate::condition::{Condition, ExactKinds, Truth};
 use crate::diagnostic::{Diagnostic, PolicyError};
 use crate::evaluate::{Env, Parameters, Recorder, Subject, Surroundings};
 use crate::expression::Expr;
@@ -89,6 +89,16 @@ impl Definition {
         })
     }
 
+    /// The effect that the definition has when nobody sets a parameter.
+    fn own_effect(&self) -> Option<Effect> {
+        let written = member(member(&self.rule, "then")?, "effect")?.as_str()?;
+        let Some(inner) = written.strip_prefix("[parameters('").and_then(|rest| rest.strip_suffix("')]")) else {
+            return Effect::of(written);
+        };
+        let declared = self.parameters.iter().find(|(name, _)| name.eq_ignore_ascii_case(inner));
+        declared.and_then(|(_, spec)| Effect::of(spec.default.as_ref()?.as_str()?))
+    }
+
     /// Compiles the rule with aliases, as they are at an API version or at none in particular.
     pub fn compile(
         &self,
@@ -116,8 +126,20 @@ impl Definition {
         derived.sort_unstable();
         derived.dedup();
         let defaults = self.parameters.iter().filter_map(|(name, spec)| Some((name.clone(), spec.default.clone()?)));
+        let applies = condition.applicability();
+        let exact = applies.exact_kinds();
+        let lean = match &exact {
+            Some(ExactKinds::Only(kinds)) if kinds.len() <= MOST_LEAN => kinds.as_slice(),
+            _ => &[],
+        };
+        let mode = Mode::of(&self.mode);
+        let own_effect = self.own_effect().map(Effect::meaning);
+        let covered = mode == Mode::All || mode == Mode::Indexed && !lean.iter().any(is_container);
         Ok(CompiledPolicy {
-            applies: condition.applicability(),
+            is_plain: own_effect == Some(Meaning::Condition) && covered,
+            lean: lean.iter().map(|kind| (kind.clone(), condition.for_kind(kind))).collect(),
+            exact,
+            applies,
             kinds: condition.kinds(),
             condition,
             effect,
@@ -125,7 +147,7 @@ impl Definition {
             details,
             dialect: dialect.clone(),
             defaults: defaults.collect(),
-            mode: Mode::of(&self.mode),
+            mode,
             derived,
         })
     }
@@ -156,6 +178,13 @@ fn check_modifiable(details: &Json, aliases: &AliasCatalogue, api_version: Optio
     Ok(())
 }
 
+/// Kinds for which a condition of its own is kept.
+const MOST_LEAN: usize = 8;
+
+fn named(effect: &str) -> Result<Effect, Cause> {
+    Effect::of(effect).ok_or_else(|| undecidable(format!("`{effect}` is no effect of Azure Policy")))
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mode {
     /// Every resource.
@@ -176,12 +205,14 @@ impl Mode {
     }
 
     fn covers(&self, resource: &Resource) -> bool {
-        let kind = resource.kind.as_str();
-        let is_container = ["Microsoft.Resources/subscriptions", "Microsoft.Resources/subscriptions/resourceGroups"]
-            .iter()
-            .any(|known| known.eq_ignore_ascii_case(kind));
-        *self != Self::Indexed || !is_container
+        *self != Self::Indexed || !is_container(&resource.kind)
     }
+}
+
+/// Subscriptions and resource groups, which the mode `Indexed` leaves out.
+fn is_container(kind: &Kind) -> bool {
+    let containers = ["Microsoft.Resources/subscriptions", "Microsoft.Resources/subscriptions/resourceGroups"];
+    containers.iter().any(|known| known.eq_ignore_ascii_case(kind.as_str()))
 }
 
 /// A compiled policy definition.
@@ -191,6 +222,12 @@ pub struct CompiledPolicy {
     /// What of the condition decides whether the policy speaks of a resource at all.
     applies: Condition,
     kinds: Option<Vec<Kind>>,
+    /// The kinds it speaks of, where the kind alone decides that.
+    exact: Option<ExactKinds>,
+    /// Whether the definition's own effect judges resources, and its mode covers the kinds it speaks of.
+    is_plain: bool,
+    /// The condition for single kinds, for evaluation without evidence.
+    lean: Vec<(Kind, Condition)>,
     effect: Expr,
     /// True when no resource satisfies the effect.
     existence: Option<Condition>,
@@ -251,7 +288,8 @@ impl CompiledPolicy {
             if !self.condition.evaluate(env)? {
                 return Ok(None);
             }
-            let (text, effect) = self.effect(env)?;
+            let text = self.effect_text(env)?;
+            let effect = named(&text)?;
             match effect.meaning() {
                 Meaning::Off => return Ok(None),
                 Meaning::Existence if !self.is_missing(env)? => return Ok(None),
@@ -269,7 +307,7 @@ impl CompiledPolicy {
         surroundings: Option<&Surroundings>,
         run: impl FnOnce(&Env<'_>) -> T,
     ) -> T {
-        let subject = Subject::new(resource, context.estate);
+        let subject = Subject::bare(resource);
         let steps = Cell::new(0);
         run(&Env {
             assessed: subject,
@@ -286,12 +324,19 @@ impl CompiledPolicy {
 
     /// Applicability: documentation, "What is applicability in Azure Policy?".
     fn judged(&self, env: &Env<'_>) -> Result<Verdict, Cause> {
-        let (_, effect) = self.effect(env)?;
+        if let Some(lean) = self.plainly(env) {
+            return Ok(crate::rule::verdict_of(lean.evaluate(env)));
+        }
+        let effect = self.effect(env)?;
         if effect.meaning() == Meaning::Off || !self.mode.covers(env.assessed.resource) {
             return Ok(Verdict::NotApplicable);
         }
         let mark = env.recorder.map_or(0, Recorder::len);
-        if !self.applies.evaluate(env)? {
+        let applies = match &self.exact {
+            Some(kinds) => kinds.contains(&env.assessed.resource.kind),
+            None => self.applies.evaluate(env)?,
+        };
+        if !applies {
             return Ok(Verdict::NotApplicable);
         }
         if let Some(recorder) = env.recorder {
@@ -305,24 +350,45 @@ impl CompiledPolicy {
             Meaning::Elsewhere => {
                 Err(undecidable(format!("the effect {effect} does not speak of the state of resources")))
             }
-            Meaning::Existence if !self.condition.evaluate(env)? => Ok(Verdict::NotApplicable),
+            Meaning::Existence if !self.condition(env).evaluate(env)? => Ok(Verdict::NotApplicable),
             Meaning::Existence => {
                 if let Some(recorder) = env.recorder {
                     recorder.forget(mark, recorder.len());
                 }
                 Ok(crate::rule::verdict_of(self.is_missing(env)))
             }
-            Meaning::Condition | Meaning::Off => Ok(crate::rule::verdict_of(self.condition.evaluate(env))),
+            Meaning::Condition | Meaning::Off => Ok(crate::rule::verdict_of(self.condition(env).evaluate(env))),
         }
     }
 
-    fn effect(&self, env: &Env<'_>) -> Result<(String, Effect), Cause> {
-        let value = evaluate(&self.effect, env)?;
-        let Some(text) = value.as_str() else { return Err(undecidable(format!("the effect is {}", value.describe()))) };
-        match Effect::of(text) {
-            Some(effect) => Ok((text.to_owned(), effect)),
-            None => Err(undecidable(format!("`{text}` is no effect of Azure Policy"))),
+    /// The condition that alone decides, for the usual case: the effect is the definition's own and judges the
+    /// resource itself, and the kind of the resource is one that the policy speaks of.
+    fn plainly(&self, env: &Env<'_>) -> Option<&Condition> {
+        let own_effect = env.parameters.set.is_none_or(BTreeMap::is_empty);
+        if !self.is_plain || !own_effect || env.recorder.is_some() {
+            return None;
         }
+        self.lean.iter().find(|(kind, _)| *kind == env.assessed.resource.kind).map(|(_, lean)| lean)
+    }
+
+    /// The condition to evaluate: with evidence the one that was written, else the one for the resource's kind.
+    fn condition(&self, env: &Env<'_>) -> &Condition {
+        let lean = || self.lean.iter().find(|(kind, _)| *kind == env.assessed.resource.kind);
+        if env.recorder.is_some() { &self.condition } else { lean().map_or(&self.condition, |(_, lean)| lean) }
+    }
+
+    fn effect(&self, env: &Env<'_>) -> Result<Effect, Cause> {
+        let value = evaluate(&self.effect, env)?;
+        match value.as_str() {
+            Some(text) => named(text),
+            None => Err(undecidable(format!("the effect is {}", value.describe()))),
+        }
+    }
+
+    /// The effect as it is written.
+    fn effect_text(&self, env: &Env<'_>) -> Result<String, Cause> {
+        let value = evaluate(&self.effect, env)?;
+        value.as_str().map(str::to_owned).ok_or_else(|| undecidable(format!("the effect is {}", value.describe())))
     }
 
     fn is_missing(&self, env: &Env<'_>) -> Truth {

@@ -74,10 +74,21 @@ pub(crate) fn subscription_kind() -> Kind {
     Kind::new("Microsoft.Resources/subscriptions")
 }
 
-/// A regular expression of bounded size.
+thread_local! {
+    static LAST: std::cell::RefCell<Option<(String, regex::Regex)>> = const { std::cell::RefCell::new(None) };
+}
+
+/// A regular expression of bounded size. The last one of a thread is kept.
 pub(crate) fn regex(pattern: &str) -> Result<regex::Regex, String> {
+    if let Some(known) =
+        LAST.with_borrow(|last| last.as_ref().filter(|(own, _)| own == pattern).map(|(_, known)| known.clone()))
+    {
+        return Ok(known);
+    }
     let compiled = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build();
-    compiled.map_err(|error| format!("`{pattern}` is no regular expression: {error}"))
+    let compiled = compiled.map_err(|error| format!("`{pattern}` is no regular expression: {error}"))?;
+    LAST.set(Some((pattern.to_owned(), compiled.clone())));
+    Ok(compiled)
 }
 
 /// Compiles what a rule compares with: a literal, an expression, or a list or object that holds expressions.
