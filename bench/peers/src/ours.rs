@@ -1,5 +1,6 @@
 //! Yagura's engine.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -15,6 +16,8 @@ use crate::{Answer, Definition};
 /// The compiled definitions.
 pub struct Engine {
     policies: Vec<CompiledPolicy>,
+    /// Places of the definitions that speak of a kind.
+    by_kind: HashMap<Kind, Vec<usize>>,
 }
 
 /// Resources that are ready, in the order of their texts.
@@ -32,7 +35,14 @@ impl Engine {
             let read = yagura_policy::azure::Definition::from_json(&json).map_err(|error| anyhow!("{error:?}"))?;
             read.compile(&aliases, None).map_err(|error| anyhow!("{}: {error:?}", definition.name))
         };
-        Ok(Self { policies: definitions.iter().map(compile).collect::<Result<_>>()? })
+        let policies: Vec<CompiledPolicy> = definitions.iter().map(compile).collect::<Result<_>>()?;
+        let mut by_kind: HashMap<Kind, Vec<usize>> = HashMap::new();
+        for (place, policy) in policies.iter().enumerate() {
+            for kind in policy.kinds().context("a definition that speaks of every kind")? {
+                by_kind.entry(kind.clone()).or_default().push(place);
+            }
+        }
+        Ok(Self { policies, by_kind })
     }
 
     /// Makes resources of their JSON text, and an estate of the resources.
@@ -68,8 +78,8 @@ impl Engine {
     pub fn count_by_kind(&self, ready: &Ready) -> usize {
         let context = context(ready);
         let triggered = |resource: &Arc<Resource>| {
-            let speaks = |policy: &&CompiledPolicy| policy.kinds().is_none_or(|kinds| kinds.contains(&resource.kind));
-            let policies = self.policies.iter().filter(speaks);
+            let places = self.by_kind.get(&resource.kind).map_or(&[][..], Vec::as_slice);
+            let policies = places.iter().map(|place| &self.policies[*place]);
             policies.filter(|policy| answer(policy, resource, &context) == Answer::Triggered).count()
         };
         ready.resources.iter().map(triggered).sum()
