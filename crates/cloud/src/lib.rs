@@ -1,0 +1,16 @@
+//! The wires: one client per cloud that answers [`Call`]s page by page.
+//!
+//! Credentials, signing, limits, retries, paging and long-running operations live here. **Invariant**: knows neither
+//! engines nor store; a request never leaves for an address that was not checked; secrets are never logged or shown.
+
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+pub mod address;
+pub mod call;
+pub mod http;
+
+pub use call::{Call, CallFailure, Caller, FailureKind, Page};
+pub use http::{Http, HttpRequest, HttpResponse, HttpSettings, TransportError};
