@@ -265,10 +265,7 @@ pub enum TransportError {
 impl TransportError {
     /// Whether the same request may well succeed when sent again.
     pub fn is_passing(&self) -> bool {
-        matches!(
-            self,
-            Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::CutOff { .. }
-        )
+        matches!(self, Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::CutOff { .. })
     }
 
     /// The word of ours for the kind of failure, as [`CallFailure::code`].
@@ -314,7 +311,7 @@ impl Http {
         let proxy = proxy_of(&settings)?;
         let resolver = CheckedResolver {
             rules: settings.rules(),
-            trusted: proxy.as_ref().and_then(|_| settings.proxy.as_deref()).and_then(proxy_host),
+            trusted: proxy.as_ref().and(settings.proxy.as_deref()).and_then(proxy_host),
         };
         let builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls(&settings)?)
@@ -527,7 +524,8 @@ impl Resolve for CheckedResolver {
         let host = name.as_str().to_ascii_lowercase();
         let trusted = self.trusted.as_deref() == Some(host.as_str());
         Box::pin(async move {
-            let found = tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|error| Unresolved(error.to_string()))?;
+            let found =
+                tokio::net::lookup_host((host.as_str(), 0)).await.map_err(|error| Unresolved(error.to_string()))?;
             let found: Vec<SocketAddr> = found.collect();
             let open: Vec<SocketAddr> =
                 found.iter().copied().filter(|address| trusted || rules.allow(address.ip())).collect();

@@ -6,6 +6,7 @@
 //! it should have listed is unknown.
 
 mod plan;
+mod replay;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -18,6 +19,7 @@ use yagura_model::{Checkpoints, Document, Kind, Problem, Sink, Timestamp};
 use crate::export::{FileState, FollowUp, ReadSummary, Reader};
 
 pub use plan::{Target, regions_of};
+pub use replay::Replay;
 
 /// How a collection runs.
 pub struct CollectOptions<'p> {
