@@ -98,3 +98,35 @@ pub trait Sink {
     /// Something that could not be read.
     fn problem(&mut self, problem: Problem);
 }
+
+/// Keeps the answers of a collection, so that one that was killed goes on where it stopped.
+///
+/// An answer is one line: a recorded answer under the key of its call. What was kept is there after a crash.
+pub trait Checkpoints {
+    /// Hands every answer kept so far to `take`: key and line, oldest first.
+    fn each(&mut self, take: &mut dyn FnMut(&str, &str)) -> Result<(), Problem>;
+
+    /// Keeps one answer.
+    fn keep(&mut self, key: &str, line: &str) -> Result<(), Problem>;
+
+    /// The collection is done: nothing needs to be kept any longer.
+    fn finish(&mut self) -> Result<(), Problem>;
+}
+
+/// Keeps nothing: a collection that starts anew every time.
+#[derive(Debug, Default)]
+pub struct NoCheckpoints;
+
+impl Checkpoints for NoCheckpoints {
+    fn each(&mut self, _take: &mut dyn FnMut(&str, &str)) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn keep(&mut self, _key: &str, _line: &str) -> Result<(), Problem> {
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Problem> {
+        Ok(())
+    }
+}

@@ -14,7 +14,7 @@ pub mod scope;
 
 pub use assessment::{Cause, Evidence, Severity, Status, Verdict};
 pub use document::{Document, Number, Value, View};
-pub use estate::{Estate, Listing, Place, Sink, Within};
+pub use estate::{Checkpoints, Estate, Listing, NoCheckpoints, Place, Sink, Within};
 pub use kind::{Implied, Kind, KindCatalogue, KindFacts, Relation, Template};
 pub use memory::{EstateBuilder, MemoryEstate, implied_id};
 pub use path::{Path, PathError, Segment};

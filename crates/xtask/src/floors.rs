@@ -5,16 +5,25 @@ use std::process::Stdio;
 use crate::steps::{Outcome, cargo, workspace};
 
 /// What nothing below the wires may know.
-const OUTSIDE: [&str; 6] = ["tokio", "reqwest", "hyper", "axum", "rusqlite", "openssl"];
+const WIRES: [&str; 7] = ["tokio", "reqwest", "hyper", "axum", "rusqlite", "yagura-cloud", "yagura-store"];
+/// What nobody may know: the product speaks TLS through rustls with ring.
+const NOBODY: [&str; 3] = ["openssl", "native-tls", "aws-lc-rs"];
 
-/// Crates in the order of their floors with what they must not know besides [`OUTSIDE`].
-const FLOORS: [(&str, &[&str]); 6] = [
-    ("yagura-model", &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "yagura-report"]),
-    ("yagura-policy", &["yagura-content", "yagura-posture", "yagura-connect", "yagura-report"]),
-    ("yagura-content", &["yagura-posture", "yagura-connect", "yagura-report"]),
-    ("yagura-posture", &["yagura-connect", "yagura-report"]),
-    ("yagura-connect", &["yagura-posture", "yagura-report"]),
-    ("yagura-report", &["yagura-connect"]),
+/// Crates in the order of their floors: whether they stand below the wires, and what else they must not know.
+const FLOORS: [(&str, bool, &[&str]); 9] = [
+    ("yagura-model", true, &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "yagura-report"]),
+    ("yagura-policy", true, &["yagura-content", "yagura-posture", "yagura-connect", "yagura-report"]),
+    ("yagura-content", true, &["yagura-posture", "yagura-connect", "yagura-report"]),
+    ("yagura-posture", true, &["yagura-connect", "yagura-report"]),
+    ("yagura-cloud", false, &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "yagura-store"]),
+    (
+        "yagura-store",
+        false,
+        &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "reqwest", "hyper"],
+    ),
+    ("yagura-connect", false, &["yagura-posture", "yagura-report", "yagura-store", "rusqlite", "axum"]),
+    ("yagura-report", true, &["yagura-connect"]),
+    ("yagura-app", false, &[]),
 ];
 
 /// Checks every forbidden pair with `cargo tree`; all that are broken are said.
@@ -23,8 +32,9 @@ pub fn check() -> Outcome {
         .map_err(|error| format!("could not read Cargo.lock: {error}"))?;
     let mut broken = Vec::new();
     let mut checked = 0;
-    for (name, forbidden) in FLOORS {
-        for other in forbidden.iter().copied().chain(OUTSIDE) {
+    for (name, below_the_wires, forbidden) in FLOORS {
+        let wires = WIRES.iter().filter(|_| below_the_wires);
+        for other in forbidden.iter().chain(wires).chain(&NOBODY).copied() {
             // Cargo cannot be asked for a package that is nowhere in the graph.
             if !lock.contains(&format!("name = \"{other}\"\n")) {
                 continue;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
 use yagura_content::{AttachedCall, Items, ListCall, ResourceType, TemplateValues};
 use yagura_model::{Cloud, Kind, Template, Value};
 
@@ -101,6 +101,21 @@ impl<'a> Calls<'a> {
         self.by_parent.get(kind).map_or(&[], Vec::as_slice)
     }
 
+    /// The list calls of a kind that describe what its `names_only` call named, by position.
+    pub(crate) fn describing(&self, kind: &Kind) -> impl Iterator<Item = usize> {
+        let is_it = move |made: &Use<'a>| match &made.purpose {
+            Purpose::List(list) => made.described.kind == *kind && !list.names_only && list.parent.is_none(),
+            Purpose::Attach(_) => false,
+        };
+        self.uses
+            .iter()
+            .enumerate()
+            .filter(move |(_, made)| is_it(made))
+            .map(|(place, _)| place)
+            .collect::<Vec<_>>()
+            .into_iter()
+    }
+
     pub(crate) fn at(&self, place: usize) -> Option<&Use<'a>> {
         self.uses.get(place)
     }
@@ -109,6 +124,7 @@ impl<'a> Calls<'a> {
 /// Parameters of a call, some of which are made of the document of the resource it is asked for.
 pub(crate) struct Params {
     params: Vec<(String, Param)>,
+    written: BTreeMap<String, Json>,
 }
 
 enum Param {
@@ -117,7 +133,7 @@ enum Param {
 }
 
 impl Params {
-    fn new(written: &BTreeMap<String, Json>) -> Self {
+    pub(crate) fn new(written: &BTreeMap<String, Json>) -> Self {
         let mut params = Vec::new();
         for (name, value) in written {
             let text = match value {
@@ -131,7 +147,21 @@ impl Params {
             };
             params.push((name.clone(), param));
         }
-        Self { params }
+        Self { params, written: written.clone() }
+    }
+
+    /// The parameters for one resource (or one name that another call listed), with every hole filled.
+    pub(crate) fn filled(&self, document: Value<'_>, values: &TemplateValues<'_>) -> Option<Map<String, Json>> {
+        let mut filled = Map::new();
+        for (name, value) in &self.written {
+            filled.insert(name.clone(), fill(value, document, values)?);
+        }
+        Some(filled)
+    }
+
+    /// Whether some parameter is made of a document.
+    pub(crate) fn has_holes(&self) -> bool {
+        self.params.iter().any(|(_, param)| matches!(param, Param::Made(_)))
     }
 
     /// Whether the call was asked with the parameters that never change. One that was not recorded counts as such.
@@ -163,6 +193,14 @@ impl Params {
         }
         Some(key)
     }
+}
+
+fn fill(value: &Json, document: Value<'_>, values: &TemplateValues<'_>) -> Option<Json> {
+    Some(match value {
+        Json::String(text) => Json::String(values.fill(&Template::parse(text).ok()?, document).ok()?),
+        Json::Array(items) => items.iter().map(|item| fill(item, document, values)).collect::<Option<_>>()?,
+        other => other.clone(),
+    })
 }
 
 fn push(key: &mut String, name: &str, value: &str) {

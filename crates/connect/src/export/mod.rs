@@ -6,7 +6,8 @@
 //! describes them with examples.
 
 mod azure;
-mod calls;
+pub(crate) mod calls;
+mod follow;
 mod frames;
 mod gcp;
 mod items;
@@ -21,6 +22,8 @@ use std::rc::Rc;
 
 use yagura_content::ResourceType;
 use yagura_model::{Document, Kind, Problem, Resource, Sink, Value};
+
+pub(crate) use self::follow::FollowUp;
 
 use self::calls::Calls;
 use self::frames::{Frame, Frames};
@@ -104,7 +107,7 @@ pub fn read_stream(
     reader.finish(0)
 }
 
-struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     names: Names<'a>,
     calls: Rc<Calls<'a>>,
     projects: GoogleProjects,
@@ -114,12 +117,14 @@ struct Reader<'a> {
     /// Operations nobody reads, said once each.
     unread: HashSet<String>,
     hasher: RandomState,
+    /// Calls that follow from what was read; none = nobody asks.
+    follow_ups: Option<Vec<FollowUp>>,
     sink: &'a mut dyn Sink,
     summary: ReadSummary,
 }
 
 /// What is known of the file being read.
-struct FileState {
+pub(crate) struct FileState {
     name: String,
     named: bool,
     understood: u64,
@@ -135,7 +140,7 @@ struct FileState {
 }
 
 impl FileState {
-    fn new(name: String, named: bool) -> Self {
+    pub(crate) fn new(name: String, named: bool) -> Self {
         Self {
             name,
             named,
@@ -159,7 +164,7 @@ impl FileState {
 }
 
 impl<'a> Reader<'a> {
-    fn new(types: &'a BTreeMap<Kind, ResourceType>, sink: &'a mut dyn Sink) -> Self {
+    pub(crate) fn new(types: &'a BTreeMap<Kind, ResourceType>, sink: &'a mut dyn Sink) -> Self {
         Self {
             names: Names::new(types),
             calls: Rc::new(Calls::new(types)),
@@ -168,6 +173,7 @@ impl<'a> Reader<'a> {
             totals: BTreeMap::new(),
             unread: HashSet::new(),
             hasher: RandomState::new(),
+            follow_ups: None,
             sink,
             summary: ReadSummary::default(),
         }
@@ -195,7 +201,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn close(&mut self, file: FileState, outcome: std::io::Result<()>) {
+    pub(crate) fn close(&mut self, file: FileState, outcome: std::io::Result<()>) {
         let is_export = file.named || file.understood > 0 || looks_like_export(&file.name) && file.broken;
         if let Err(error) = outcome {
             let message = format!("could not be read after {} records: {error}", file.understood);
@@ -228,7 +234,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn document(&mut self, document: Document, record: u64, file: &mut FileState) {
+    pub(crate) fn document(&mut self, document: Document, record: u64, file: &mut FileState) {
         let outcome = match Shape::of(document.root()) {
             Shape::AzureRow => self.azure_row(document, record, Some(file)),
             Shape::GoogleAsset => self.google_asset(document.root(), record, file),
@@ -275,11 +281,25 @@ impl<'a> Reader<'a> {
             }
         }
         self.waiting.seen(&self.calls, &resource);
+        self.follow(&resource);
         self.summary.resources += 1;
         self.sink.resource(resource);
     }
 
-    fn finish(mut self, bytes: u64) -> ReadSummary {
+    /// Resources handed on so far.
+    pub(crate) fn resources_read(&self) -> u64 {
+        self.summary.resources
+    }
+
+    /// Ends a collection: problems of the run itself go to the sink too.
+    pub(crate) fn finish_with(self, problems: Vec<Problem>) -> ReadSummary {
+        for problem in problems {
+            self.sink.problem(problem);
+        }
+        self.finish(0)
+    }
+
+    pub(crate) fn finish(mut self, bytes: u64) -> ReadSummary {
         self.finish_google();
         let Self { waiting, calls, sink, totals, .. } = self;
         waiting.finish(&calls, sink);

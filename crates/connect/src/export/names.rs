@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use yagura_content::ResourceType;
-use yagura_model::{Cloud, Kind, Path, Scope, Template};
+use yagura_model::{Cloud, Kind, Path, Resource, Scope, Template};
+
+use super::follow::{FollowUp, arm_params};
 
 /// What a reader needs of a resource type.
 pub(crate) struct TypeFacts<'a> {
@@ -17,6 +19,8 @@ pub(crate) struct TypeFacts<'a> {
 /// All names seen so far.
 pub(crate) struct Names<'a> {
     types: HashMap<Kind, TypeFacts<'a>>,
+    /// Kind, path and API version of the ARM lists by the kind they are asked for.
+    arm_children: ArmChildren<'a>,
     kinds: HashMap<Box<str>, Kind>,
     scopes: HashMap<Box<str>, Scope>,
     texts: HashMap<Box<str>, Arc<str>>,
@@ -24,8 +28,15 @@ pub(crate) struct Names<'a> {
 
 impl<'a> Names<'a> {
     pub(crate) fn new(types: &'a BTreeMap<Kind, ResourceType>) -> Self {
+        let arm_children = arm_children(types);
         let types = types.iter().map(|(kind, described)| (kind.clone(), TypeFacts::of(described)));
-        Self { types: types.collect(), kinds: HashMap::new(), scopes: HashMap::new(), texts: HashMap::new() }
+        Self {
+            types: types.collect(),
+            arm_children,
+            kinds: HashMap::new(),
+            scopes: HashMap::new(),
+            texts: HashMap::new(),
+        }
     }
 
     /// The described type of a kind.
@@ -54,6 +65,32 @@ impl<'a> Names<'a> {
         scope
     }
 
+    /// The ARM calls that list what lies below a resource.
+    pub(crate) fn arm_calls(&self, resource: &Resource) -> Vec<FollowUp> {
+        let mut calls = Vec::new();
+        for (kind, path, api_version) in self.arm_children.get(&resource.kind).into_iter().flatten() {
+            let path = path.replace("{parent}", resource.id.as_str());
+            calls.push(FollowUp {
+                cloud: Cloud::Azure,
+                scope: resource.scope.clone(),
+                region: None,
+                service: "arm".to_owned(),
+                operation: kind.as_str().to_owned(),
+                params: arm_params(&path, api_version, resource.id.as_str()),
+            });
+        }
+        calls
+    }
+
+    /// The kinds that are listed in a Resource Graph table.
+    pub(crate) fn kinds_of_table(&self, table: &str) -> Vec<Kind> {
+        let listed = |facts: &&TypeFacts<'a>| {
+            let mut lists = facts.described.list.as_slice().iter();
+            lists.any(|list| list.table.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(table)))
+        };
+        self.types.values().filter(listed).map(|facts| facts.described.kind.clone()).collect()
+    }
+
     pub(crate) fn text(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.texts.get(text) {
             return known.clone();
@@ -72,4 +109,18 @@ impl<'a> TypeFacts<'a> {
             described.inline.iter().filter_map(|child| Some((Path::parse(&child.path).ok()?, child.kind.clone())));
         Self { described, id: template(&described.id), name: template(&described.name), inline: inline.collect() }
     }
+}
+
+type ArmChildren<'a> = HashMap<Kind, Vec<(Kind, &'a str, &'a str)>>;
+
+fn arm_children(types: &BTreeMap<Kind, ResourceType>) -> ArmChildren<'_> {
+    let mut children: ArmChildren<'_> = HashMap::new();
+    for described in types.values() {
+        for list in described.list.as_slice() {
+            if let (Some(path), Some(version), Some(parent)) = (&list.arm, &list.api_version, &list.parent) {
+                children.entry(parent.clone()).or_default().push((described.kind.clone(), path, version));
+            }
+        }
+    }
+    children
 }

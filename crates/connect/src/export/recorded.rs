@@ -64,8 +64,12 @@ impl Recorded<'_> {
 impl Reader<'_> {
     pub(super) fn recorded_answer(&mut self, line: Value<'_>, record: u64, file: &mut FileState) -> Result<(), String> {
         let recorded = self.recorded(line)?;
-        if recorded.cloud == Cloud::Azure && recorded.service.eq_ignore_ascii_case("arm") {
-            return self.arm_answer(&recorded, record);
+        let service = recorded.service.to_ascii_lowercase();
+        match (recorded.cloud, service.as_str()) {
+            (Cloud::Azure, "arm") => return self.arm_answer(&recorded, record),
+            (Cloud::Azure, "resourcegraph") => return self.resource_graph_answer(&recorded, record),
+            (Cloud::Gcp, "cloudasset") => return self.asset_answer(&recorded, record, file),
+            _ => {}
         }
         let uses = self.calls.of(recorded.cloud, recorded.service, recorded.operation).to_vec();
         if uses.is_empty() {
@@ -153,6 +157,7 @@ impl Reader<'_> {
         let found = items_of(&made.items, answer).map_err(|reason| format!("{}: {reason}", recorded.call()))?;
         if list.names_only {
             self.waiting.named(&kind, recorded, &found);
+            self.follow_names(&kind, &recorded.scope, recorded.region.as_deref(), recorded.params, &found);
             self.listing(place, recorded, Listing::Complete);
             return Ok(());
         }
@@ -276,6 +281,64 @@ impl Reader<'_> {
                     }
                 }
                 self.sink.listing(kind, place, Listing::Complete);
+                fault.map_or(Ok(()), Err)
+            }
+        }
+    }
+}
+
+/// The live side of answers: queries that speak of many kinds at once.
+impl Reader<'_> {
+    /// Rows of one Resource Graph table: every kind that is listed there was asked for in these subscriptions.
+    fn resource_graph_answer(&mut self, recorded: &Recorded<'_>, record: u64) -> Result<(), String> {
+        let subscriptions = recorded.params.and_then(|params| params.get("subscriptions"));
+        let scopes: Vec<Scope> = match subscriptions.filter(|list| !list.is_empty()) {
+            Some(list) => list.items().filter_map(Value::as_str).map(|id| azure::scope_of("arm", id)).collect(),
+            None => vec![recorded.scope.clone()],
+        };
+        let listing = match &recorded.answer {
+            Ok(_) => Listing::Complete,
+            Err((code, message)) => Listing::Failed(recorded.failure(code, message)),
+        };
+        for kind in self.names.kinds_of_table(recorded.operation) {
+            for scope in &scopes {
+                self.sink.listing(kind.clone(), Place::scope(scope.clone()), listing.clone());
+            }
+        }
+        let rows = recorded.answer.as_ref().ok().and_then(|answer| answer.get("data"));
+        let mut fault = None;
+        for row in rows.into_iter().flat_map(Value::items) {
+            if let Err(reason) = self.azure_row(row.to_document(), record, None) {
+                fault = Some(reason);
+            }
+        }
+        fault.map_or(Ok(()), Err)
+    }
+
+    /// Assets of one `assets.list`: every type that was asked for was listed.
+    fn asset_answer(&mut self, recorded: &Recorded<'_>, record: u64, file: &mut FileState) -> Result<(), String> {
+        let kinds = recorded.params.and_then(|params| params.get("assetTypes")).into_iter().flat_map(Value::items);
+        let kinds: Vec<Kind> = kinds.filter_map(Value::as_str).map(|kind| self.names.kind(kind)).collect();
+        let is_resource =
+            recorded.params.and_then(|params| params.get("contentType")).and_then(Value::as_str) != Some("IAM_POLICY");
+        match &recorded.answer {
+            Err((code, message)) => {
+                for kind in kinds.iter().filter(|_| is_resource) {
+                    let failed = Listing::Failed(recorded.failure(code, message));
+                    self.sink.listing(kind.clone(), Place::scope(recorded.scope.clone()), failed);
+                }
+                Ok(())
+            }
+            Ok(answer) => {
+                for kind in kinds.iter().filter(|_| is_resource) {
+                    self.sink.held(Cloud::Gcp, kind);
+                }
+                let mut fault = None;
+                for asset in answer.get("assets").into_iter().flat_map(Value::items) {
+                    if let Err(reason) = self.google_asset(asset, record, file) {
+                        fault = Some(reason);
+                    }
+                }
                 fault.map_or(Ok(()), Err)
             }
         }

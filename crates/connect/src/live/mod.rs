@@ -1,0 +1,260 @@
+//! Live collection: asks the clouds what the resource types name and reads every answer as a recorded one.
+//!
+//! What is asked follows from `content/resource-types` alone. Each answered page is one line of the form that
+//! [`crate::export`] reads; so a recording of a collection is read back by the same code, and a collection that was
+//! killed goes on by reading the lines it kept. A failed call becomes the line of its error: it ends nothing, and what
+//! it should have listed is unknown.
+
+mod plan;
+mod replay;
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use serde_json::{Value as Json, json};
+use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
+use yagura_content::ResourceType;
+use yagura_model::{Checkpoints, Document, Kind, Problem, Sink, Timestamp};
+
+use crate::export::{FileState, FollowUp, ReadSummary, Reader};
+
+pub use plan::{Target, regions_of};
+pub use replay::Replay;
+
+/// How a collection runs.
+pub struct CollectOptions<'p> {
+    /// Calls under way at once.
+    pub at_once: usize,
+    /// Pages of one list after which it is given up.
+    pub most_pages: usize,
+    /// The moment that answers are stamped with.
+    pub now: Timestamp,
+    /// Is told how far it is.
+    pub progress: Option<&'p dyn Fn(Progress)>,
+    /// Receives every line as it is read, for recordings.
+    pub record: Option<&'p mut Recorder<'p>>,
+}
+
+/// Writes one line of a recording.
+pub type Recorder<'p> = dyn FnMut(&str) -> std::io::Result<()> + 'p;
+
+/// How far a collection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Pages that were answered.
+    pub answered: u64,
+    /// Pages taken from an earlier, unfinished collection.
+    pub resumed: u64,
+    /// Calls that failed.
+    pub failed: u64,
+    /// Calls known to be left.
+    pub left: u64,
+    /// Resources read.
+    pub resources: u64,
+}
+
+/// What a collection came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CollectSummary {
+    /// What was read.
+    pub read: ReadSummary,
+    /// How far it got.
+    pub progress: Progress,
+}
+
+/// Asks the clouds for everything that the targets hold and reads it into a sink.
+pub async fn collect<C: Caller>(
+    caller: &C,
+    targets: &[Target],
+    types: &BTreeMap<Kind, ResourceType>,
+    sink: &mut dyn Sink,
+    checkpoints: &mut dyn Checkpoints,
+    mut options: CollectOptions<'_>,
+) -> CollectSummary {
+    let mut reader = Reader::new(types, sink);
+    reader.remember_follow_ups();
+    let mut run = Run {
+        reader,
+        file: FileState::new("collection".to_owned(), true),
+        kept: kept(checkpoints),
+        checkpoints,
+        homes: plan::homes(targets),
+        asked: HashSet::new(),
+        queue: VecDeque::new(),
+        progress: Progress::default(),
+        problems: Vec::new(),
+        now: options.now,
+    };
+    for target in targets {
+        for call in plan::calls(target, types) {
+            run.enqueue(call, 1);
+        }
+    }
+    let mut under_way = FuturesUnordered::new();
+    loop {
+        while under_way.len() < options.at_once.max(1) {
+            let Some(next) = run.queue.pop_front() else { break };
+            match run.kept.remove(&next.call.key()) {
+                Some(line) => {
+                    run.progress.resumed += 1;
+                    run.take_line(&next, &line, &mut options);
+                }
+                None => under_way.push(async move { (caller.call(&next.call).await, next) }),
+            }
+        }
+        let Some((outcome, asked)) = under_way.next().await else {
+            if run.queue.is_empty() {
+                break;
+            }
+            continue;
+        };
+        run.take_outcome(&asked, outcome, &mut options);
+        run.say(under_way.len(), &options);
+    }
+    run.finish()
+}
+
+/// The answers of an earlier collection by the keys of their calls.
+fn kept(checkpoints: &mut dyn Checkpoints) -> BTreeMap<String, String> {
+    let mut kept = BTreeMap::new();
+    // A collection whose checkpoints cannot be read starts anew.
+    let _ = checkpoints.each(&mut |key, line| {
+        kept.insert(key.to_owned(), line.to_owned());
+    });
+    kept
+}
+
+/// A call with the number of its page.
+#[derive(Clone, Debug)]
+struct Asked {
+    call: Call,
+    page: usize,
+}
+
+struct Run<'r> {
+    reader: Reader<'r>,
+    file: FileState,
+    kept: BTreeMap<String, String>,
+    checkpoints: &'r mut dyn Checkpoints,
+    /// The region that global AWS services are asked in, by account.
+    homes: BTreeMap<String, String>,
+    /// Keys of all calls so far: two resource types may read one answer.
+    asked: HashSet<String>,
+    queue: VecDeque<Asked>,
+    progress: Progress,
+    problems: Vec<Problem>,
+    now: Timestamp,
+}
+
+impl Run<'_> {
+    fn enqueue(&mut self, call: Call, page: usize) {
+        if self.asked.insert(call.key()) {
+            self.queue.push_back(Asked { call, page });
+        }
+    }
+
+    fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
+        if let Err(failure) = &outcome
+            && failure.kind == FailureKind::NotOffered
+        {
+            // A region that the account has not opted into, or a service that is not there, holds nothing.
+            return;
+        }
+        self.progress.answered += u64::from(outcome.is_ok());
+        self.progress.failed += u64::from(outcome.is_err());
+        let line = line_of(&asked.call, &outcome, self.now).to_string();
+        if outcome.is_ok()
+            && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line)
+        {
+            self.problems.push(problem);
+        }
+        self.take_line(asked, &line, options);
+    }
+
+    /// Reads one line and asks for what follows from it.
+    fn take_line(&mut self, asked: &Asked, line: &str, options: &mut CollectOptions<'_>) {
+        if let Some(record) = options.record.as_mut()
+            && let Err(error) = record(line)
+        {
+            self.problems.push(Problem::lost("recording", None, format!("could not be written: {error}")));
+            options.record = None;
+        }
+        let document = match Document::parse(line.as_bytes()) {
+            Ok(document) => document,
+            Err(error) => {
+                let message = format!("the answer of {} could not be read: {error}", asked.call);
+                return self.problems.push(Problem::lost("collection", None, message));
+            }
+        };
+        let next = document.root().get("next").filter(|next| next.is_object()).map(|next| next.to_json());
+        self.reader.document(document, self.progress.answered + self.progress.resumed, &mut self.file);
+        if let Some(Json::Object(next)) = next {
+            if asked.page >= options.most_pages {
+                let message =
+                    format!("{} has more than {} pages; the rest was not asked for", asked.call, options.most_pages);
+                self.problems.push(Problem::lost("collection", None, message));
+            } else {
+                self.enqueue(asked.call.with(&next), asked.page + 1);
+            }
+        }
+        for follow_up in self.reader.take_follow_ups() {
+            let call = self.call_of(follow_up);
+            self.enqueue(call, 1);
+        }
+    }
+
+    fn call_of(&self, follow_up: FollowUp) -> Call {
+        let scope = plan::scope_text(&follow_up.scope);
+        Call {
+            cloud: follow_up.cloud,
+            region: follow_up.region.or_else(|| self.homes.get(&scope).cloned()),
+            scope,
+            service: follow_up.service,
+            operation: follow_up.operation,
+            params: follow_up.params,
+        }
+    }
+
+    fn say(&mut self, under_way: usize, options: &CollectOptions<'_>) {
+        let Some(progress) = options.progress else { return };
+        self.progress.left = (self.queue.len() + under_way) as u64;
+        self.progress.resources = self.reader.resources_read();
+        progress(self.progress);
+    }
+
+    fn finish(mut self) -> CollectSummary {
+        if let Err(problem) = self.checkpoints.finish() {
+            self.problems.push(problem);
+        }
+        self.progress.resources = self.reader.resources_read();
+        self.reader.close(self.file, Ok(()));
+        let progress = self.progress;
+        CollectSummary { read: self.reader.finish_with(self.problems), progress }
+    }
+}
+
+/// A page, or the failure of a call, as a recorded answer. `next` says how the following page is asked for.
+fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> Json {
+    let mut line = json!({
+        "cloud": call.cloud, "scope": call.scope, "service": call.service, "operation": call.operation,
+        "params": call.params, "observedAt": now,
+    });
+    let mut set = |name: &str, value: Json| {
+        if let Json::Object(members) = &mut line {
+            members.insert(name.to_owned(), value);
+        }
+    };
+    if let Some(region) = &call.region {
+        set("region", region.as_str().into());
+    }
+    match outcome {
+        Ok(page) => {
+            set("response", page.response.clone());
+            if let Some(next) = &page.next {
+                set("next", Json::Object(next.clone()));
+            }
+        }
+        Err(failure) => set("error", json!({ "code": failure.code, "message": failure.message })),
+    }
+    line
+}

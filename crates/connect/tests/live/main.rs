@@ -1,0 +1,316 @@
+//! Live collection against a cloud that is played by a table of answers.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use serde_json::{Map, Value as Json, json};
+use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
+use yagura_connect::live::{CollectOptions, CollectSummary, Replay, Target, collect};
+use yagura_content::{Catalogue, ContentFile, Layer};
+use yagura_model::{
+    Answer, Checkpoints, Cloud, Estate, EstateBuilder, Kind, Listing, MemoryEstate, NoCheckpoints, Problem, ResourceId,
+    Scope,
+};
+
+const TYPES: [(&str, &str); 4] = [
+    (
+        "resource-types/aws/s3/bucket.yaml",
+        "
+kind: AWS::S3::Bucket
+cloud: aws
+title: { en: Bucket }
+category: storage
+id: 'arn:{partition}:s3:::{Name}'
+list: { service: s3, operation: ListBuckets, scope: global, items: Buckets }
+attached:
+  GetBucketPolicy: { service: s3, operation: GetBucketPolicy, params: { Bucket: '{Name}' }, none_on: [NoSuchBucketPolicy], json_text: [Policy] }
+",
+    ),
+    (
+        "resource-types/aws/sqs/queue.yaml",
+        "
+kind: AWS::SQS::Queue
+cloud: aws
+title: { en: Queue }
+category: integration
+id: '{QueueArn}'
+list:
+  - { service: sqs, operation: ListQueues, scope: regional, items: QueueUrls, names_only: true }
+  - { service: sqs, operation: GetQueueAttributes, scope: regional, items: Attributes, params: { QueueUrl: '{@}', AttributeNames: [All] } }
+",
+    ),
+    (
+        "resource-types/azure/sql/server.yaml",
+        "
+kind: Microsoft.Sql/servers
+cloud: azure
+title: { en: Server }
+category: database
+list: { table: resources }
+",
+    ),
+    (
+        "resource-types/azure/sql/firewall-rule.yaml",
+        "
+kind: Microsoft.Sql/servers/firewallRules
+cloud: azure
+title: { en: Rule }
+category: database
+list: { arm: '{parent}/firewallRules', api_version: 2021-11-01, parent: Microsoft.Sql/servers }
+",
+    ),
+];
+
+fn catalogue() -> Catalogue {
+    let files = TYPES.iter().map(|(path, text)| ContentFile::yaml(*path, *text)).collect();
+    let (catalogue, diagnostics) = Catalogue::load(&[Layer { files, shipped: false }]);
+    assert_eq!(diagnostics, []);
+    catalogue
+}
+
+/// A cloud that answers from a table and remembers what it was asked.
+#[derive(Default)]
+struct Played {
+    answers: HashMap<String, Result<Page, CallFailure>>,
+    asked: Mutex<Vec<String>>,
+}
+
+/// `ec2:DescribeInstances us-east-1 {"Token":"2"}`
+fn named(call: &Call) -> String {
+    let params = Json::Object(call.params.clone());
+    format!("{}:{} {} {params}", call.service, call.operation, call.region.as_deref().unwrap_or("-"))
+}
+
+impl Caller for Played {
+    async fn call(&self, call: &Call) -> Result<Page, CallFailure> {
+        let name = named(call);
+        self.asked.lock().unwrap().push(name.clone());
+        let missing = CallFailure { kind: FailureKind::Unavailable, code: "NotPlayed".into(), message: name.clone() };
+        self.answers.get(&name).cloned().unwrap_or(Err(missing))
+    }
+}
+
+impl Played {
+    fn with(mut self, call: &str, response: Json, next: Option<Json>) -> Self {
+        let next = next.map(|next| next.as_object().cloned().unwrap());
+        self.answers.insert(call.to_owned(), Ok(Page { response, next }));
+        self
+    }
+
+    fn failing(mut self, call: &str, kind: FailureKind, code: &str) -> Self {
+        self.answers.insert(call.to_owned(), Err(CallFailure { kind, code: code.into(), message: "no".into() }));
+        self
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn options<'p>() -> CollectOptions<'p> {
+    CollectOptions {
+        at_once: 4,
+        most_pages: 10,
+        now: "2026-06-01T00:00:00Z".parse().unwrap(),
+        progress: None,
+        record: None,
+    }
+}
+
+fn run(
+    caller: &impl Caller,
+    target: Target,
+    checkpoints: &mut dyn Checkpoints,
+    options: CollectOptions<'_>,
+) -> (MemoryEstate, CollectSummary) {
+    let catalogue = catalogue();
+    let mut builder = EstateBuilder::new();
+    let targets = [target];
+    let collected = collect(caller, &targets, catalogue.resource_types(), &mut builder, checkpoints, options);
+    let summary = futures_executor::block_on(collected);
+    (builder.finish(catalogue.kinds()), summary)
+}
+
+fn aws() -> Target {
+    Target::Aws {
+        account: "123456789012".into(),
+        regions: vec!["eu-west-1".into(), "us-east-1".into()],
+        home: "us-east-1".into(),
+    }
+}
+
+fn played() -> Played {
+    Played::default()
+        .with(
+            "s3:ListBuckets us-east-1 {}",
+            json!({"Buckets": [{"Name": "a"}]}),
+            Some(json!({"ContinuationToken": "2"})),
+        )
+        .with("s3:ListBuckets us-east-1 {\"ContinuationToken\":\"2\"}", json!({"Buckets": [{"Name": "b"}]}), None)
+        .with("s3:GetBucketPolicy us-east-1 {\"Bucket\":\"a\"}", json!({"Policy": "{\"Statement\":[]}"}), None)
+        .failing("s3:GetBucketPolicy us-east-1 {\"Bucket\":\"b\"}", FailureKind::NotFound, "NoSuchBucketPolicy")
+        .with("sqs:ListQueues eu-west-1 {}", json!({"QueueUrls": ["https://q/1"]}), None)
+        .with(
+            "sqs:GetQueueAttributes eu-west-1 {\"AttributeNames\":[\"All\"],\"QueueUrl\":\"https://q/1\"}",
+            json!({"Attributes": {"QueueArn": "arn:aws:sqs:eu-west-1:123456789012:q"}}),
+            None,
+        )
+        .failing("sqs:ListQueues us-east-1 {}", FailureKind::Denied, "AccessDenied")
+}
+
+#[test]
+fn pages_attached_answers_and_named_resources_follow_from_what_is_read() {
+    let cloud = played();
+    let (estate, summary) = run(&cloud, aws(), &mut NoCheckpoints, options());
+    let ids: Vec<_> = estate.resources().iter().map(|resource| resource.id.to_string()).collect();
+    assert_eq!(ids, ["arn:aws:s3:::a", "arn:aws:s3:::b", "arn:aws:sqs:eu-west-1:123456789012:q"]);
+    let bucket = |name: &str| estate.by_id(&ResourceId::new(Cloud::Aws, name)).unwrap();
+    assert!(
+        matches!(bucket("arn:aws:s3:::a").attachment("GetBucketPolicy"), Some(Answer::Found(policy)) if policy.root().get("Policy").unwrap().is_object())
+    );
+    assert!(matches!(bucket("arn:aws:s3:::b").attachment("GetBucketPolicy"), Some(Answer::Absent)));
+    assert_eq!(cloud.asked().len(), 7, "every call once: {:?}", cloud.asked());
+    assert_eq!((summary.progress.answered, summary.progress.failed), (5, 2));
+}
+
+#[test]
+fn a_failed_call_makes_its_place_unknown_and_ends_nothing() {
+    let (estate, _) = run(&played(), aws(), &mut NoCheckpoints, options());
+    let (kind, scope) = (Kind::new("AWS::SQS::Queue"), Scope::account(Cloud::Aws, "123456789012"));
+    assert_eq!(estate.listing(&kind, &scope, Some("eu-west-1")), Listing::Complete);
+    let Listing::Failed(cause) = estate.listing(&kind, &scope, Some("us-east-1")) else { panic!("the listing failed") };
+    assert!(cause.to_string().contains("sqs:ListQueues in us-east-1 said AccessDenied"), "{cause}");
+}
+
+#[test]
+fn a_region_that_is_not_offered_is_no_failure() {
+    let cloud = played().failing("sqs:ListQueues us-east-1 {}", FailureKind::NotOffered, "OptInRequired");
+    let (estate, summary) = run(&cloud, aws(), &mut NoCheckpoints, options());
+    assert_eq!(summary.progress.failed, 1, "the bucket without a policy");
+    assert!(estate.failed_listings().is_empty());
+}
+
+#[test]
+fn a_list_that_never_ends_is_given_up_and_said() {
+    let mut cloud = Played::default().failing("sqs:ListQueues eu-west-1 {}", FailureKind::NotOffered, "-");
+    cloud = cloud.failing("sqs:ListQueues us-east-1 {}", FailureKind::NotOffered, "-");
+    cloud = cloud.with("s3:ListBuckets us-east-1 {}", json!({"Buckets": []}), Some(json!({"ContinuationToken": "1"})));
+    for page in 1..100 {
+        let call = format!("s3:ListBuckets us-east-1 {{\"ContinuationToken\":\"{page}\"}}");
+        cloud = cloud.with(&call, json!({"Buckets": []}), Some(json!({"ContinuationToken": (page + 1).to_string()})));
+    }
+    let (estate, _) = run(&cloud, aws(), &mut NoCheckpoints, options());
+    assert_eq!(cloud.asked().iter().filter(|call| call.starts_with("s3")).count(), 10);
+    assert!(estate.problems().iter().any(|problem| problem.message.contains("more than 10 pages")));
+}
+
+/// Checkpoints in memory that stop working after some answers, as a killed process does.
+#[derive(Default)]
+struct Kept {
+    lines: Vec<(String, String)>,
+    finished: bool,
+}
+
+impl Checkpoints for Kept {
+    fn each(&mut self, take: &mut dyn FnMut(&str, &str)) -> Result<(), Problem> {
+        self.lines.iter().for_each(|(key, line)| take(key, line));
+        Ok(())
+    }
+
+    fn keep(&mut self, key: &str, line: &str) -> Result<(), Problem> {
+        self.lines.push((key.to_owned(), line.to_owned()));
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), Problem> {
+        self.finished = true;
+        Ok(())
+    }
+}
+
+/// What an estate holds, as text.
+fn content(estate: &MemoryEstate) -> String {
+    let mut text = String::new();
+    for resource in estate.resources() {
+        text.push_str(&format!("{} {:?} {:?}\n", resource.id, resource.document, resource.attached));
+    }
+    text
+}
+
+#[test]
+fn a_collection_goes_on_at_the_page_where_it_was_killed() {
+    let mut whole = Kept::default();
+    let (estate, _) = run(&played(), aws(), &mut whole, options());
+    assert!(whole.finished);
+    for cut in 0..=whole.lines.len() {
+        let mut kept = Kept { lines: whole.lines[..cut].to_vec(), finished: false };
+        let cloud = played();
+        let (resumed, summary) = run(&cloud, aws(), &mut kept, options());
+        assert_eq!(content(&resumed), content(&estate), "killed after {cut} answers");
+        assert_eq!(summary.progress.resumed as usize, cut);
+        assert_eq!(cloud.asked().len() + cut, 7);
+    }
+}
+
+#[test]
+fn what_is_recorded_can_be_replayed_and_read_as_an_export() {
+    let mut lines = Vec::new();
+    let mut record = |line: &str| {
+        lines.push(line.to_owned());
+        Ok(())
+    };
+    let (estate, _) =
+        run(&played(), aws(), &mut NoCheckpoints, CollectOptions { record: Some(&mut record), ..options() });
+    let mut replay = Replay::default();
+    lines.iter().for_each(|line| replay.add(line).unwrap());
+    let (replayed, _) = run(&replay, aws(), &mut NoCheckpoints, options());
+    assert_eq!(content(&replayed), content(&estate));
+    let catalogue = catalogue();
+    let mut builder = EstateBuilder::new();
+    let text = lines.join("\n");
+    let options = yagura_connect::export::ReadOptions::default();
+    yagura_connect::export::read_stream(
+        "recording",
+        text.as_bytes(),
+        catalogue.resource_types(),
+        &mut builder,
+        &options,
+    );
+    assert_eq!(content(&builder.finish(catalogue.kinds())), content(&estate));
+}
+
+#[test]
+fn azure_children_are_asked_for_below_every_parent() {
+    let server = "/subscriptions/s1/resourceGroups/g/providers/Microsoft.Sql/servers/one";
+    let arm = format!(
+        "arm:Microsoft.Sql/servers/firewallRules - {}",
+        json!({"api_version": "2021-11-01", "parent": server, "path": format!("{server}/firewallRules")})
+    );
+    let cloud = Played::default()
+        .with(
+            "resourcegraph:resources - {\"query\":\"resources | order by id asc\",\"subscriptions\":[\"s1\"]}",
+            json!({"data": [{"id": server, "type": "microsoft.sql/servers", "name": "one"}]}),
+            None,
+        )
+        .with(&arm, json!({"value": [{"id": format!("{server}/firewallRules/r"), "type": "Microsoft.Sql/servers/firewallRules", "name": "r"}]}), None);
+    let target = Target::Azure { tenant: None, subscriptions: vec!["s1".into()] };
+    let (estate, _) = run(&cloud, target, &mut NoCheckpoints, options());
+    assert_eq!(estate.resources().len(), 2);
+    let parent = estate.by_id(&ResourceId::new(Cloud::Azure, server)).unwrap();
+    let kind = Kind::new("Microsoft.Sql/servers/firewallRules");
+    assert_eq!(estate.below(&parent, &kind).len(), 1);
+    assert_eq!(estate.listing_below(&kind, &parent), Listing::Complete);
+}
+
+#[test]
+fn keys_of_calls_do_not_depend_on_the_order_of_parameters() {
+    let call = |params: [(&str, &str); 2]| Call {
+        cloud: Cloud::Aws,
+        scope: "1".into(),
+        region: None,
+        service: "s".into(),
+        operation: "o".into(),
+        params: params.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))).collect::<Map<_, _>>(),
+    };
+    assert_eq!(call([("a", "1"), ("b", "2")]).key(), call([("b", "2"), ("a", "1")]).key());
+}

@@ -1,0 +1,42 @@
+//! What Yagura keeps on the user's machine: one folder, one database, one lock.
+//!
+//! Connectors with their sealed credentials and the checkpoints of collections live here. **Invariant**: knows no
+//! network; every stored key and every method starts with the tenant; a credential is written and used, never shown.
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
+
+mod checkpoints;
+mod connector;
+mod error;
+mod folder;
+mod schema;
+mod seal;
+
+use rusqlite::Connection;
+
+pub use checkpoints::StoredCheckpoints;
+pub use connector::{Connector, ConnectorKind, NewConnector};
+pub use error::StoreError;
+pub use folder::DataFolder;
+pub use seal::{MasterKey, Secret};
+
+/// The tenant of an installation that knows no others.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// An open data folder with its database. Dropping it frees the lock.
+pub struct Store {
+    pub(crate) database: Connection,
+    pub(crate) key: MasterKey,
+    _folder: DataFolder,
+}
+
+impl Store {
+    /// Opens (and on first use creates) a data folder. Fails when another process has it open, when it cannot be
+    /// written, and when a newer Yagura wrote it.
+    pub fn open(folder: DataFolder) -> Result<Self, StoreError> {
+        let key = folder.master_key()?;
+        let path = folder.path().join("yagura.db");
+        let database = Connection::open(&path).map_err(|cause| StoreError::database("open the database", cause))?;
+        schema::prepare(&database)?;
+        Ok(Self { database, key, _folder: folder })
+    }
+}
