@@ -1,0 +1,81 @@
+"""What the client suites share: a pinned virtual environment, and a fake cloud of their own to talk to."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+TENANT = "11111111-1111-1111-1111-111111111111"
+SUBSCRIPTION = "22222222-2222-2222-2222-222222222222"
+CLIENT = "33333333-3333-3333-3333-333333333333"
+SECRET = "secret"
+
+
+def inside_environment(name, wanted):
+    """Starts the script again inside a virtual environment with these packages, unless it is there already."""
+    home = TARGET / name
+    python = home / "bin" / "python"
+    if Path(sys.prefix).resolve() == home.resolve():
+        return
+    stamp = home / "ready"
+    if not stamp.exists() or stamp.read_text() != "\n".join(wanted):
+        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
+        stamp.write_text("\n".join(wanted))
+    os.execv(str(python), [str(python), *sys.argv])
+
+
+def binary():
+    """The fake cloud's binary: named by YAGURA_FAKECLOUD, else the newest of the debug and release builds."""
+    named = os.environ.get("YAGURA_FAKECLOUD")
+    built = [TARGET / profile / "yagura-fakecloud" for profile in ("debug", "release")]
+    found = [Path(named)] if named else sorted((path for path in built if path.exists()), key=lambda path: path.stat().st_mtime)
+    if not found:
+        sys.exit("there is no yagura-fakecloud: cargo build -p yagura-fakecloud")
+    return found[-1]
+
+
+@contextmanager
+def running(*arguments):
+    """A fake cloud for the time of the block: (base URL over TLS, plain URL, file of its authority)."""
+    with tempfile.TemporaryDirectory() as folder:
+        ca = str(Path(folder) / "ca.pem")
+        server = subprocess.Popen([str(binary()), "--ca-out", ca, *arguments], stdout=subprocess.PIPE, text=True)
+        try:
+            said = dict(server.stdout.readline().strip().split("=", 1) for _ in range(3))
+            os.environ["REQUESTS_CA_BUNDLE"] = ca
+            yield said["base_url"], said["plain_url"], said["ca_file"]
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+
+
+def signer(folder):
+    """A private key and the file of its public half: (key of `cryptography`, PKCS#1 in DER)."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.PKCS1)
+    path = Path(folder) / f"{id(key)}.der"
+    path.write_bytes(public)
+    return key, path
+
+
+def pem_of(key):
+    """A private key as text."""
+    from cryptography.hazmat.primitives import serialization
+
+    kind = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, kind, serialization.NoEncryption()).decode()
+
+
+def check(what, holds):
+    """Says what does not hold, and ends."""
+    if not holds:
+        sys.exit(f"FAILED: {what}")
+    print(f"ok: {what}", file=sys.stderr)
