@@ -67,7 +67,7 @@ pub struct EstateArguments {
     #[arg(long, value_name = "TIME")]
     pub at: Option<Timestamp>,
 
-    /// No progress and no notes on standard error, only errors
+    /// No progress and no notes on standard error, only what leaves the result incomplete
     #[arg(short, long)]
     pub quiet: bool,
 }

@@ -231,7 +231,7 @@ static ENGLISH: Messages = Messages {
         (
             "Raw and exempted",
             "The raw score ignores exemptions and keeps every verdict as it is. \
-             With exemptions, mitigated counts as healthy and a waiver as not applicable.",
+             With exemptions, what is unhealthy and mitigated counts as healthy, a waiver as not applicable; unknown stays unknown.",
         ),
         (
             "Inferred mapping",
@@ -376,7 +376,7 @@ static JAPANESE: Messages = Messages {
         (
             "未調整と適用除外",
             "未調整スコアは適用除外を考慮せず、判定結果をそのまま用いる。\
-             適用除外を反映したスコアでは、軽減済みを正常、免除を該当なしとして数える。",
+             適用除外を反映したスコアでは、軽減済みの異常を正常、免除を該当なしとして数える。不明は不明のままとする。",
         ),
         (
             "推定のマッピング",
