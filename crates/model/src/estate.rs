@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::Timestamp;
 use crate::assessment::Cause;
 use crate::kind::{Kind, KindCatalogue};
 use crate::problem::Problem;
@@ -103,11 +104,14 @@ pub trait Sink {
 ///
 /// An answer is one line: a recorded answer under the key of its call. What was kept is there after a crash.
 pub trait Checkpoints {
-    /// Hands every answer kept so far to `take`: key and line, oldest first.
-    fn each(&mut self, take: &mut dyn FnMut(&str, &str)) -> Result<(), Problem>;
+    /// Forgets what was kept before `oldest`, which is too old to go on with. Gives how many answers are left.
+    fn begin(&mut self, oldest: Timestamp) -> Result<u64, Problem>;
+
+    /// The answer that was kept under a key.
+    fn kept(&mut self, key: &str) -> Result<Option<String>, Problem>;
 
     /// Keeps one answer.
-    fn keep(&mut self, key: &str, line: &str) -> Result<(), Problem>;
+    fn keep(&mut self, key: &str, line: &str, at: Timestamp) -> Result<(), Problem>;
 
     /// The collection is done: nothing needs to be kept any longer.
     fn finish(&mut self) -> Result<(), Problem>;
@@ -118,11 +122,15 @@ pub trait Checkpoints {
 pub struct NoCheckpoints;
 
 impl Checkpoints for NoCheckpoints {
-    fn each(&mut self, _take: &mut dyn FnMut(&str, &str)) -> Result<(), Problem> {
-        Ok(())
+    fn begin(&mut self, _oldest: Timestamp) -> Result<u64, Problem> {
+        Ok(0)
     }
 
-    fn keep(&mut self, _key: &str, _line: &str) -> Result<(), Problem> {
+    fn kept(&mut self, _key: &str) -> Result<Option<String>, Problem> {
+        Ok(None)
+    }
+
+    fn keep(&mut self, _key: &str, _line: &str, _at: Timestamp) -> Result<(), Problem> {
         Ok(())
     }
 

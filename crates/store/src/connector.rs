@@ -1,5 +1,7 @@
 //! Connectors: what is collected, and with which credential.
 
+use std::path::PathBuf;
+
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -17,6 +19,9 @@ pub enum ConnectorKind {
     Azure {
         /// The tenant's GUID.
         tenant_id: String,
+        /// `public`, `us-government` or `china`.
+        #[serde(default = "public")]
+        environment: String,
         /// GUIDs of subscriptions; empty = all that the credential sees.
         #[serde(default)]
         subscriptions: Vec<String>,
@@ -55,6 +60,10 @@ pub enum ConnectorKind {
     },
 }
 
+fn public() -> String {
+    "public".to_owned()
+}
+
 impl ConnectorKind {
     /// The cloud.
     pub fn cloud(&self) -> Cloud {
@@ -64,6 +73,30 @@ impl ConnectorKind {
             Self::Gcp { .. } => Cloud::Gcp,
         }
     }
+}
+
+/// How a cloud is reached, if not in the usual way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// One URL for all services of the cloud: an emulator, a private endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// A file with certificate authorities to trust beside the system's, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Whether the cloud's own command line, or a program that a profile names, may be run for credentials.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_process: bool,
+}
+
+/// What is stored of a connector as JSON.
+#[derive(Serialize, Deserialize)]
+struct Settings {
+    #[serde(flatten)]
+    kind: ConnectorKind,
+    #[serde(default)]
+    access: Access,
 }
 
 /// A connector that is stored. Its credential is not in it.
@@ -77,6 +110,9 @@ pub struct Connector {
     /// What it reaches.
     #[serde(flatten)]
     pub kind: ConnectorKind,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub access: Access,
     /// Whether a credential is stored with it; else the cloud's usual chain is used.
     pub has_credential: bool,
     /// When it was added.
@@ -90,6 +126,8 @@ pub struct NewConnector {
     pub name: String,
     /// What it reaches.
     pub kind: ConnectorKind,
+    /// How it is reached.
+    pub access: Access,
     /// A credential to store with it, as the cloud's client reads it.
     pub credential: Option<Secret>,
     /// Now.
@@ -106,7 +144,8 @@ impl Store {
             return Err(StoreError::Exists { what: "connector", name: new.name.clone() });
         }
         let sealed = new.credential.as_ref().map(|secret| seal(&self.key, &place(tenant, &id), secret)).transpose()?;
-        let settings = serde_json::to_string(&new.kind).map_err(|error| broken(error.to_string()))?;
+        let settings = Settings { kind: new.kind.clone(), access: new.access.clone() };
+        let settings = serde_json::to_string(&settings).map_err(|error| broken(error.to_string()))?;
         let statement = "INSERT INTO connectors (tenant, id, name, kind, settings, sealed_key, sealed_body, created_at)
                          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
         let (key, body) = sealed.map(|sealed| (sealed.key, sealed.body)).unzip();
@@ -114,7 +153,14 @@ impl Store {
         let row = params![tenant, id, new.name, cloud, settings, key, body, new.at.to_string()];
         self.database.execute(statement, row).map_err(|cause| StoreError::database("store the connector", cause))?;
         let has_credential = new.credential.is_some();
-        Ok(Connector { id, name: new.name.clone(), kind: new.kind.clone(), has_credential, created_at: new.at })
+        Ok(Connector {
+            id,
+            name: new.name.clone(),
+            kind: new.kind.clone(),
+            access: new.access.clone(),
+            has_credential,
+            created_at: new.at,
+        })
     }
 
     /// All connectors of a tenant by name.
@@ -200,8 +246,11 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<StoredConnector> {
 
 impl StoredConnector {
     fn read(self) -> Result<Connector, StoreError> {
+        let Settings { kind, access } =
+            serde_json::from_str(&self.settings).map_err(|error| broken(error.to_string()))?;
         Ok(Connector {
-            kind: serde_json::from_str(&self.settings).map_err(|error| broken(error.to_string()))?,
+            kind,
+            access,
             created_at: self.created_at.parse().map_err(|error: jiff::Error| broken(error.to_string()))?,
             id: self.id,
             name: self.name,

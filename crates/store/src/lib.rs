@@ -14,7 +14,7 @@ mod seal;
 use rusqlite::Connection;
 
 pub use checkpoints::StoredCheckpoints;
-pub use connector::{Connector, ConnectorKind, NewConnector};
+pub use connector::{Access, Connector, ConnectorKind, NewConnector};
 pub use error::StoreError;
 pub use folder::DataFolder;
 pub use seal::{MasterKey, Secret};

@@ -5,7 +5,8 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 
 /// Every step brings the database from its position to the next one. Steps are added, never changed.
-const STEPS: [&str; 1] = ["
+const STEPS: [&str; 2] = [
+    "
     CREATE TABLE connectors (
         tenant TEXT NOT NULL,
         id TEXT NOT NULL,
@@ -26,7 +27,10 @@ const STEPS: [&str; 1] = ["
         answer BLOB NOT NULL,
         UNIQUE (tenant, run, call)
     );
-"];
+",
+    // Seconds since 1970: an answer that is too old is not gone on with.
+    "ALTER TABLE checkpoints ADD COLUMN kept_at INTEGER NOT NULL DEFAULT 0;",
+];
 
 /// Brings the database to the newest version. One that a newer Yagura wrote is refused.
 pub(crate) fn prepare(database: &Connection) -> Result<(), StoreError> {

@@ -29,6 +29,8 @@ pub struct CollectOptions<'p> {
     pub most_pages: usize,
     /// The moment that answers are stamped with.
     pub now: Timestamp,
+    /// Kept answers of an unfinished collection are gone on with if they are not older than this.
+    pub oldest_kept: Timestamp,
     /// Is told how far it is.
     pub progress: Option<&'p dyn Fn(Progress)>,
     /// Receives every line as it is read, for recordings.
@@ -73,16 +75,22 @@ pub async fn collect<C: Caller>(
 ) -> CollectSummary {
     let mut reader = Reader::new(types, sink);
     reader.remember_follow_ups();
+    let mut problems = Vec::new();
+    let kept = checkpoints.begin(options.oldest_kept).unwrap_or_else(|problem| {
+        // A collection whose checkpoints cannot be read starts anew, and nothing is lost.
+        problems.push(Problem { incomplete: false, ..problem });
+        0
+    });
     let mut run = Run {
         reader,
         file: FileState::new("collection".to_owned(), true),
-        kept: kept(checkpoints),
+        goes_on: kept > 0,
         checkpoints,
         homes: plan::homes(targets),
         asked: HashSet::new(),
         queue: VecDeque::new(),
         progress: Progress::default(),
-        problems: Vec::new(),
+        problems,
         now: options.now,
     };
     for target in targets {
@@ -94,7 +102,7 @@ pub async fn collect<C: Caller>(
     loop {
         while under_way.len() < options.at_once.max(1) {
             let Some(next) = run.queue.pop_front() else { break };
-            match run.kept.remove(&next.call.key()) {
+            match run.kept(&next.call) {
                 Some(line) => {
                     run.progress.resumed += 1;
                     run.take_line(&next, &line, &mut options);
@@ -114,16 +122,6 @@ pub async fn collect<C: Caller>(
     run.finish()
 }
 
-/// The answers of an earlier collection by the keys of their calls.
-fn kept(checkpoints: &mut dyn Checkpoints) -> BTreeMap<String, String> {
-    let mut kept = BTreeMap::new();
-    // A collection whose checkpoints cannot be read starts anew.
-    let _ = checkpoints.each(&mut |key, line| {
-        kept.insert(key.to_owned(), line.to_owned());
-    });
-    kept
-}
-
 /// A call with the number of its page.
 #[derive(Clone, Debug)]
 struct Asked {
@@ -134,7 +132,8 @@ struct Asked {
 struct Run<'r> {
     reader: Reader<'r>,
     file: FileState,
-    kept: BTreeMap<String, String>,
+    /// Whether an unfinished collection left answers.
+    goes_on: bool,
     checkpoints: &'r mut dyn Checkpoints,
     /// The region that global AWS services are asked in, by account.
     homes: BTreeMap<String, String>,
@@ -153,6 +152,18 @@ impl Run<'_> {
         }
     }
 
+    /// The answer of an earlier, unfinished collection to a call.
+    fn kept(&mut self, call: &Call) -> Option<String> {
+        if !self.goes_on {
+            return None;
+        }
+        self.checkpoints.kept(&call.key()).unwrap_or_else(|problem| {
+            // Nothing is lost: the call is made again.
+            self.problems.push(Problem { incomplete: false, ..problem });
+            None
+        })
+    }
+
     fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
         if let Err(failure) = &outcome
             && failure.kind == FailureKind::NotOffered
@@ -164,7 +175,7 @@ impl Run<'_> {
         self.progress.failed += u64::from(outcome.is_err());
         let line = line_of(&asked.call, &outcome, self.now).to_string();
         if outcome.is_ok()
-            && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line)
+            && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now)
         {
             self.problems.push(problem);
         }

@@ -9,7 +9,7 @@ use yagura_connect::live::{CollectOptions, CollectSummary, Replay, Target, colle
 use yagura_content::{Catalogue, ContentFile, Layer};
 use yagura_model::{
     Answer, Checkpoints, Cloud, Estate, EstateBuilder, Kind, Listing, MemoryEstate, NoCheckpoints, Problem, ResourceId,
-    Scope,
+    Scope, Timestamp,
 };
 
 const TYPES: [(&str, &str); 4] = [
@@ -112,6 +112,7 @@ fn options<'p>() -> CollectOptions<'p> {
         at_once: 4,
         most_pages: 10,
         now: "2026-06-01T00:00:00Z".parse().unwrap(),
+        oldest_kept: "2026-05-31T00:00:00Z".parse().unwrap(),
         progress: None,
         record: None,
     }
@@ -212,12 +213,15 @@ struct Kept {
 }
 
 impl Checkpoints for Kept {
-    fn each(&mut self, take: &mut dyn FnMut(&str, &str)) -> Result<(), Problem> {
-        self.lines.iter().for_each(|(key, line)| take(key, line));
-        Ok(())
+    fn begin(&mut self, _oldest: Timestamp) -> Result<u64, Problem> {
+        Ok(self.lines.len() as u64)
     }
 
-    fn keep(&mut self, key: &str, line: &str) -> Result<(), Problem> {
+    fn kept(&mut self, key: &str) -> Result<Option<String>, Problem> {
+        Ok(self.lines.iter().find(|(kept, _)| kept == key).map(|(_, line)| line.clone()))
+    }
+
+    fn keep(&mut self, key: &str, line: &str, _at: Timestamp) -> Result<(), Problem> {
         self.lines.push((key.to_owned(), line.to_owned()));
         Ok(())
     }

@@ -1,16 +1,24 @@
 //! The store against a real folder.
 
-use yagura_model::Checkpoints;
-use yagura_store::{Connector, ConnectorKind, DEFAULT_TENANT, DataFolder, NewConnector, Secret, Store, StoreError};
+use yagura_model::{Checkpoints, Timestamp};
+use yagura_store::{
+    Access, Connector, ConnectorKind, DEFAULT_TENANT, DataFolder, NewConnector, Secret, Store, StoreError,
+};
 
 fn open(folder: &std::path::Path) -> Result<Store, StoreError> {
     Store::open(DataFolder::open(folder)?)
+}
+
+/// A moment, in seconds since 1970.
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
 }
 
 fn connector(name: &str, credential: Option<&str>) -> NewConnector {
     NewConnector {
         name: name.to_owned(),
         kind: ConnectorKind::Gcp { scope: "projects/p".to_owned() },
+        access: Access { endpoint: Some("https://127.0.0.1:1".to_owned()), ..Access::default() },
         credential: credential.map(Secret::new),
         at: "2026-06-01T00:00:00Z".parse().unwrap(),
     }
@@ -50,31 +58,31 @@ fn names_are_unique_and_removal_is_complete() {
     let mut store = open(folder.path()).unwrap();
     let added = store.add_connector(DEFAULT_TENANT, &connector("prod", None)).unwrap();
     assert!(matches!(store.add_connector(DEFAULT_TENANT, &connector("prod", None)), Err(StoreError::Exists { .. })));
-    store.checkpoints(DEFAULT_TENANT, &added.id).keep("call", "line").unwrap();
+    store.checkpoints(DEFAULT_TENANT, &added.id).keep("call", "line", at(1)).unwrap();
     store.remove_connector(DEFAULT_TENANT, "prod").unwrap();
     assert!(matches!(store.remove_connector(DEFAULT_TENANT, "prod"), Err(StoreError::NotFound { .. })));
-    let mut left = 0;
-    store.checkpoints(DEFAULT_TENANT, &added.id).each(&mut |_, _| left += 1).unwrap();
-    assert_eq!(left, 0);
+    assert_eq!(store.checkpoints(DEFAULT_TENANT, &added.id).begin(at(0)), Ok(0));
 }
 
 #[test]
-fn checkpoints_come_back_in_order_until_the_run_is_finished() {
+fn checkpoints_come_back_until_the_run_is_finished() {
     let folder = tempfile::tempdir().unwrap();
     {
-        let mut store = open(folder.path()).unwrap();
+        let store = open(folder.path()).unwrap();
         let mut run = store.checkpoints(DEFAULT_TENANT, "run");
-        run.keep("b", "{\"page\":1}").unwrap();
-        run.keep("a", "{\"page\":2}").unwrap();
+        run.keep("b", "{\"page\":1}", at(10)).unwrap();
+        run.keep("a", "{\"page\":2}", at(20)).unwrap();
+        store.checkpoints(DEFAULT_TENANT, "another run").keep("c", "{}", at(20)).unwrap();
     }
-    let mut store = open(folder.path()).unwrap();
-    let mut found = Vec::new();
-    store.checkpoints(DEFAULT_TENANT, "run").each(&mut |key, line| found.push(format!("{key} {line}"))).unwrap();
-    assert_eq!(found, ["b {\"page\":1}", "a {\"page\":2}"]);
-    store.checkpoints(DEFAULT_TENANT, "run").finish().unwrap();
-    let mut left = 0;
-    store.checkpoints(DEFAULT_TENANT, "run").each(&mut |_, _| left += 1).unwrap();
-    assert_eq!(left, 0);
+    let store = open(folder.path()).unwrap();
+    let mut run = store.checkpoints(DEFAULT_TENANT, "run");
+    assert_eq!(run.begin(at(10)), Ok(2));
+    assert_eq!(run.kept("b"), Ok(Some("{\"page\":1}".to_owned())));
+    assert_eq!((run.kept("c"), store.checkpoints("other", "run").kept("a")), (Ok(None), Ok(None)));
+    assert_eq!(run.begin(at(11)), Ok(1), "older ones are forgotten");
+    assert_eq!((run.kept("b"), run.kept("a")), (Ok(None), Ok(Some("{\"page\":2}".to_owned()))));
+    run.finish().unwrap();
+    assert_eq!(run.begin(at(0)), Ok(0));
 }
 
 #[test]
