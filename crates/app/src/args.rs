@@ -38,6 +38,8 @@ pub enum Command {
     Content(ContentArguments),
     /// Evaluate Azure Policy definitions
     Policy(PolicyArguments),
+    /// Add, list, test or remove connections to clouds
+    Connect(ConnectArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
 }
@@ -46,8 +48,11 @@ pub enum Command {
 #[derive(Clone, Debug, Args)]
 pub struct EstateArguments {
     /// Export files or folders; `-` is standard input
-    #[arg(value_name = "ESTATE", required = true)]
+    #[arg(value_name = "ESTATE", required_unless_present_any = ["live", "replay"], conflicts_with_all = ["live", "replay"])]
     pub estate: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub live: LiveArguments,
 
     #[command(flatten)]
     pub knowledge: KnowledgeArguments,
@@ -70,6 +75,37 @@ pub struct EstateArguments {
     /// No progress and no notes on standard error, only what leaves the result incomplete
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Asking the clouds instead of reading exports.
+#[derive(Clone, Debug, Default, Args)]
+pub struct LiveArguments {
+    /// Ask the clouds: these connectors, or all of them (`yagura connect add`)
+    #[arg(long, value_name = "CONNECTOR", num_args = 0..)]
+    pub live: Option<Vec<String>>,
+
+    /// Write every answer to this folder, which can be read as an estate later
+    #[arg(long, value_name = "DIR", requires = "live")]
+    pub record: Option<PathBuf>,
+
+    /// Answer from this folder, which `--record` wrote, instead of asking the clouds
+    #[arg(long, value_name = "DIR", conflicts_with = "live")]
+    pub replay: Option<PathBuf>,
+
+    /// Do not go on with a collection that was interrupted in the last hour
+    #[arg(long, requires = "live")]
+    pub anew: bool,
+
+    #[command(flatten)]
+    pub data: DataArguments,
+}
+
+/// Where connectors and interrupted collections are kept.
+#[derive(Clone, Debug, Default, Args)]
+pub struct DataArguments {
+    /// The folder where connectors are kept; YAGURA_DATA does the same
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
 }
 
 /// What is known and decided.
@@ -269,4 +305,137 @@ pub struct CompletionsArguments {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectArguments {
+    #[command(subcommand)]
+    pub command: ConnectCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConnectCommand {
+    /// Add a connection to a cloud
+    Add {
+        #[command(subcommand)]
+        cloud: AddCommand,
+    },
+    /// List the connections
+    List {
+        #[command(flatten)]
+        data: DataArguments,
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+    /// Sign in and ask for one page of everything; say which permissions are missing
+    Test {
+        /// The connector
+        name: String,
+        #[command(flatten)]
+        data: DataArguments,
+        #[command(flatten)]
+        knowledge: KnowledgeArguments,
+        /// Form of the output
+        #[arg(short, long, value_enum, default_value_t = Format::Table)]
+        output: Format,
+    },
+    /// Remove a connection with its credential
+    Remove {
+        /// The connector
+        name: String,
+        #[command(flatten)]
+        data: DataArguments,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AddCommand {
+    /// An account, or with --organization all accounts of an organization
+    Aws {
+        /// A name of your own
+        #[arg(value_parser = crate::live::connector_name)]
+        name: String,
+        /// The account number; without it the one that the credential belongs to
+        #[arg(long, value_parser = crate::live::account)]
+        account: Option<String>,
+        /// Only these regions; without it all that the account uses
+        #[arg(long, value_delimiter = ',', value_parser = crate::live::region)]
+        region: Vec<String>,
+        /// A profile of the shared AWS configuration files
+        #[arg(long, conflicts_with = "credential_file")]
+        profile: Option<String>,
+        /// The role to assume: an ARN, or with --organization the name that it has in every member account
+        #[arg(long, required_if_eq("organization", "true"))]
+        role: Option<String>,
+        /// The external id that the role asks for
+        #[arg(long, requires = "role")]
+        external_id: Option<String>,
+        /// Read every active account of the organization, with the role in each
+        #[arg(long)]
+        organization: bool,
+        #[command(flatten)]
+        access: AccessArguments,
+    },
+    /// Subscriptions of a tenant, or of management groups
+    Azure {
+        /// A name of your own
+        #[arg(value_parser = crate::live::connector_name)]
+        name: String,
+        /// The tenant's GUID
+        #[arg(long, value_parser = crate::live::guid)]
+        tenant: String,
+        /// Only these subscriptions (GUIDs); without it all that the credential sees
+        #[arg(long, value_delimiter = ',', value_parser = crate::live::guid)]
+        subscription: Vec<String>,
+        /// Only the subscriptions below these management groups
+        #[arg(long, value_delimiter = ',')]
+        management_group: Vec<String>,
+        /// The client id of a managed identity or workload identity; not needed with --credential-file
+        #[arg(long, value_parser = crate::live::guid)]
+        client: Option<String>,
+        /// The Azure cloud
+        #[arg(long, value_enum, default_value_t = AzureEnvironment::Public)]
+        environment: AzureEnvironment,
+        #[command(flatten)]
+        access: AccessArguments,
+    },
+    /// A project, a folder or an organization
+    Gcp {
+        /// A name of your own
+        #[arg(value_parser = crate::live::connector_name)]
+        name: String,
+        /// `projects/ID`, `folders/NUMBER` or `organizations/NUMBER`
+        #[arg(long, value_parser = crate::live::gcp_scope)]
+        scope: String,
+        #[command(flatten)]
+        access: AccessArguments,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AzureEnvironment {
+    Public,
+    UsGovernment,
+    China,
+}
+
+/// How a cloud is signed in to and reached.
+#[derive(Clone, Debug, Default, Args)]
+pub struct AccessArguments {
+    /// A file with the credential, which is stored encrypted; `-` is standard input. Without it the cloud's usual
+    /// chain is used: environment, configuration files, workload and machine identity
+    #[arg(long, value_name = "FILE")]
+    pub credential_file: Option<PathBuf>,
+    /// One URL for all services of the cloud: an emulator, a private endpoint
+    #[arg(long, value_name = "URL", value_parser = crate::live::endpoint)]
+    pub endpoint: Option<String>,
+    /// Certificate authorities to trust beside the system's, PEM
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+    /// Let the cloud's own command line, or a program that a profile names, give the credential
+    #[arg(long)]
+    pub allow_process: bool,
+    #[command(flatten)]
+    pub data: DataArguments,
 }

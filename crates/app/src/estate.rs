@@ -16,6 +16,7 @@ use crate::args::{EstateArguments, KnowledgeArguments};
 use crate::config;
 use crate::exit::Exit;
 use crate::filter::Filter;
+use crate::live;
 use crate::output;
 
 /// An estate with everything that is known and decided about it.
@@ -41,7 +42,10 @@ impl Loaded {
                 bail!("could not read the estate {}: there is no such file or folder", path.display());
             }
         }
-        let (estate, summary) = read_estate(&arguments.estate, &catalogue, arguments.quiet);
+        let (estate, summary) = match arguments.live.live.is_some() || arguments.live.replay.is_some() {
+            true => live::read(&arguments.live, &catalogue, arguments.quiet)?,
+            false => read_estate(&arguments.estate, &catalogue, arguments.quiet),
+        };
         filter.check_scopes(estate.scopes().keys())?;
         let mut incomplete = faulty;
         for problem in estate.problems() {

@@ -6,6 +6,7 @@ mod config;
 mod estate;
 mod exit;
 mod filter;
+mod live;
 mod output;
 mod policies;
 
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::WhatIf(own) => commands::what_if::run(own),
         Command::Content(own) => commands::content::run(own),
         Command::Policy(own) => commands::policy::run(own),
+        Command::Connect(own) => commands::connect::run(own),
         Command::Completions(own) => commands::completions::run(own),
     };
     match outcome {

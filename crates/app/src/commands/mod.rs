@@ -2,6 +2,7 @@
 
 pub mod completions;
 pub mod compliance;
+pub mod connect;
 pub mod content;
 pub mod explain;
 pub mod inventory;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Map, Value as Json, json};
 use yagura_model::Cloud;
@@ -60,6 +61,10 @@ impl AwsSettings {
         }
     }
 }
+
+/// How often a report that is being made is asked for, and the wait in between: IAM takes a few seconds.
+const REPORT_POLLS: u32 = 30;
+const REPORT_WAIT: Duration = Duration::from_secs(2);
 
 /// A role that every member account has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,6 +224,24 @@ impl AwsClient {
         providers.entry(account.to_owned()).or_insert_with(|| Arc::new(make())).clone()
     }
 
+    /// The credential report, which IAM makes on request and keeps for four hours (IAM User Guide, "Get credential
+    /// reports for your AWS account").
+    async fn credential_report(&self, call: &Call) -> Result<Json, CallFailure> {
+        let making = Call { operation: "GenerateCredentialReport".to_owned(), ..call.clone() };
+        let mut answer = self.ask(call, &call.params).await;
+        for _ in 0..REPORT_POLLS {
+            match &answer {
+                Err(failure) if matches!(failure.code.as_str(), "ReportNotPresent" | "ReportExpired") => {
+                    self.ask(&making, &Map::new()).await?;
+                }
+                Err(failure) if failure.code == "ReportInProgress" => tokio::time::sleep(REPORT_WAIT).await,
+                _ => break,
+            }
+            answer = self.ask(call, &call.params).await;
+        }
+        answer
+    }
+
     async fn ask(&self, call: &Call, params: &Map<String, Json>) -> Result<Json, CallFailure> {
         let provider = self.provider(&call.scope).await?;
         let mut renewed = false;
@@ -246,6 +269,9 @@ impl Caller for AwsClient {
     async fn call(&self, call: &Call) -> Result<Page, CallFailure> {
         if call.cloud != Cloud::Aws {
             return Err(failure(FailureKind::Refused, "Refused", format!("{call} is not a call to AWS")));
+        }
+        if (call.service.as_str(), call.operation.as_str()) == ("iam", "GetCredentialReport") {
+            return Ok(Page { response: self.credential_report(call).await?, next: None });
         }
         let (_, operation) = self.wire().find(&call.service, &call.operation)?;
         let Some(paging) = &operation.pages else {

@@ -25,7 +25,29 @@ struct Recorded<'a> {
     params: Option<Value<'a>>,
     observed_at: Option<Timestamp>,
     /// The answer, or the code and text of an error.
-    answer: Result<Value<'a>, (String, String)>,
+    answer: Result<Value<'a>, Refused>,
+}
+
+/// An answer that is an error.
+struct Refused {
+    code: String,
+    message: String,
+    /// The service is not offered, enabled or opted into there, so that there is nothing of it.
+    not_offered: bool,
+}
+
+impl Refused {
+    fn read(error: Value<'_>) -> Self {
+        let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let code = if part("code").is_empty() { "an error without a code".to_owned() } else { part("code") };
+        let not_offered = error.get("notOffered").and_then(Value::as_bool) == Some(true);
+        Self { code, message: part("message"), not_offered }
+    }
+
+    /// Whether it says that there is none of what the call asks for.
+    fn means_none(&self, made: &Use<'_>) -> bool {
+        self.not_offered || made.none_on.iter().any(|known| known.eq_ignore_ascii_case(&self.code))
+    }
 }
 
 impl Recorded<'_> {
@@ -33,7 +55,7 @@ impl Recorded<'_> {
         format!("{}:{}", self.service, self.operation)
     }
 
-    fn failure(&self, code: &str, message: &str) -> Cause {
+    fn failure(&self, Refused { code, message, .. }: &Refused) -> Cause {
         let place = self.region.as_deref().map(|region| format!(" in {region}")).unwrap_or_default();
         let message = if message.is_empty() { String::new() } else { format!(": {message}") };
         Cause::CallFailed(format!("{}{place} said {code}{message}", self.call()).into())
@@ -102,11 +124,7 @@ impl Reader<'_> {
         };
         let answer = match (line.get("response"), line.get("error")) {
             (Some(response), None) => Ok(response),
-            (_, Some(error)) => {
-                let part = |name: &str| error.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-                let code = if part("code").is_empty() { "an error without a code".to_owned() } else { part("code") };
-                Err((code, part("message")))
-            }
+            (_, Some(error)) => Err(Refused::read(error)),
             (None, None) => return Err("a recorded answer with neither `response` nor `error`".to_owned()),
         };
         Ok(Recorded {
@@ -136,10 +154,9 @@ impl Reader<'_> {
                 self.waiting.answers.push(WaitingAnswer::new(place, made, recorded, name, answer));
                 Ok(())
             }
-            (Purpose::List(list), Err((code, message))) => {
-                let is_none = made.none_on.iter().any(|known| known.eq_ignore_ascii_case(code));
-                let listing =
-                    if is_none { Listing::Complete } else { Listing::Failed(recorded.failure(code, message)) };
+            (Purpose::List(list), Err(refused)) => {
+                let is_none = refused.means_none(made);
+                let listing = if is_none { Listing::Complete } else { Listing::Failed(recorded.failure(refused)) };
                 if list.names_only || !is_described_by_name(made) || !is_none {
                     self.listing(place, recorded, listing);
                 }
@@ -264,10 +281,11 @@ impl Reader<'_> {
         let parent = recorded.params.and_then(|params| params.get("parent")).and_then(Value::as_str);
         let place = Place { parent: parent.map(|id| ResourceId::new(Cloud::Azure, id)), ..recorded.place(false) };
         match &recorded.answer {
-            Err((code, message)) => {
+            Err(refused) => {
                 // What is not there has no children of that kind.
-                let gone = ["NotFound", "ResourceNotFound", "ParentResourceNotFound"].contains(&code.as_str());
-                let listing = if gone { Listing::Complete } else { Listing::Failed(recorded.failure(code, message)) };
+                let gone = ["NotFound", "ResourceNotFound", "ParentResourceNotFound"].contains(&refused.code.as_str());
+                let is_none = gone || refused.not_offered;
+                let listing = if is_none { Listing::Complete } else { Listing::Failed(recorded.failure(refused)) };
                 self.sink.listing(kind, place, listing);
                 Ok(())
             }
@@ -298,7 +316,7 @@ impl Reader<'_> {
         };
         let listing = match &recorded.answer {
             Ok(_) => Listing::Complete,
-            Err((code, message)) => Listing::Failed(recorded.failure(code, message)),
+            Err(refused) => Listing::Failed(recorded.failure(refused)),
         };
         for kind in self.names.kinds_of_table(recorded.operation) {
             for scope in &scopes {
@@ -322,9 +340,10 @@ impl Reader<'_> {
         let is_resource =
             recorded.params.and_then(|params| params.get("contentType")).and_then(Value::as_str) != Some("IAM_POLICY");
         match &recorded.answer {
-            Err((code, message)) => {
+            // An inventory that is switched off says nothing about what there is.
+            Err(refused) => {
                 for kind in kinds.iter().filter(|_| is_resource) {
-                    let failed = Listing::Failed(recorded.failure(code, message));
+                    let failed = Listing::Failed(recorded.failure(refused));
                     self.sink.listing(kind.clone(), Place::scope(recorded.scope.clone()), failed);
                 }
                 Ok(())
@@ -368,11 +387,11 @@ fn own_name(item: Value<'_>) -> Option<String> {
 fn attached_answer(
     made: &Use<'_>,
     recorded: &Recorded<'_>,
-    answer: Result<Value<'_>, &(String, String)>,
+    answer: Result<Value<'_>, &Refused>,
 ) -> Result<Answer, String> {
     match answer {
-        Err((code, _)) if made.none_on.iter().any(|known| known.eq_ignore_ascii_case(code)) => Ok(Answer::Absent),
-        Err((code, message)) => Ok(Answer::Failed(recorded.failure(code, message))),
+        Err(refused) if refused.means_none(made) => Ok(Answer::Absent),
+        Err(refused) => Ok(Answer::Failed(recorded.failure(refused))),
         Ok(answer) => {
             let part = part_of(&made.items, answer).map_err(|reason| format!("{}: {reason}", recorded.call()))?;
             Ok(part.map_or(Answer::Absent, |part| Answer::Found(with_json_text(part, made.json_text))))

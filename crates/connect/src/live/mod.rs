@@ -165,14 +165,11 @@ impl Run<'_> {
     }
 
     fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
-        if let Err(failure) = &outcome
-            && failure.kind == FailureKind::NotOffered
-        {
-            // A region that the account has not opted into, or a service that is not there, holds nothing.
-            return;
+        match &outcome {
+            // A service that is not offered or enabled there holds nothing: that is an answer.
+            Err(failure) if failure.kind != FailureKind::NotOffered => self.progress.failed += 1,
+            _ => self.progress.answered += 1,
         }
-        self.progress.answered += u64::from(outcome.is_ok());
-        self.progress.failed += u64::from(outcome.is_err());
         let line = line_of(&asked.call, &outcome, self.now).to_string();
         if outcome.is_ok()
             && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now)
@@ -264,6 +261,9 @@ fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> 
             if let Some(next) = &page.next {
                 set("next", Json::Object(next.clone()));
             }
+        }
+        Err(failure) if failure.kind == FailureKind::NotOffered => {
+            set("error", json!({ "code": failure.code, "message": failure.message, "notOffered": true }));
         }
         Err(failure) => set("error", json!({ "code": failure.code, "message": failure.message })),
     }

@@ -1,0 +1,69 @@
+//! From a connector to a client that answers its calls.
+
+mod aws;
+
+use anyhow::Context;
+use yagura_cloud::aws::AwsClient;
+use yagura_cloud::{Call, CallFailure, Caller, HttpSettings, Page};
+use yagura_connect::live::Target;
+use yagura_store::{Access, Connector, ConnectorKind, Secret};
+
+/// A client of one cloud.
+pub enum Client {
+    /// AWS.
+    Aws(Box<AwsClient>),
+}
+
+/// What a connector reaches, and what of it could not be found out.
+pub type Targets = (Vec<Target>, Vec<String>);
+
+impl Client {
+    /// A client with the credential of a connector, or the usual chain. Nothing is asked yet.
+    pub fn new(connector: &Connector, credential: Option<Secret>) -> anyhow::Result<Self> {
+        let http = http(&connector.access)?;
+        match &connector.kind {
+            ConnectorKind::Aws { .. } => aws::client(connector, credential, http).map(Box::new).map(Self::Aws),
+            _ => anyhow::bail!("not wired"),
+        }
+    }
+
+    /// What the connector reaches, as the cloud tells it.
+    pub async fn targets(&self, connector: &Connector) -> anyhow::Result<Targets> {
+        match self {
+            Self::Aws(client) => aws::targets(client, &connector.kind).await,
+        }
+    }
+
+    /// Who the credential is, for people.
+    pub async fn identity(&self) -> Result<String, CallFailure> {
+        match self {
+            Self::Aws(client) => client.whoami().await.map(|identity| identity.arn),
+        }
+    }
+
+    /// Answers that said "too many requests".
+    pub fn throttles(&self) -> u64 {
+        match self {
+            Self::Aws(client) => client.counters().counts().throttles,
+        }
+    }
+}
+
+impl Caller for Client {
+    async fn call(&self, call: &Call) -> Result<Page, CallFailure> {
+        match self {
+            Self::Aws(client) => client.call(call).await,
+        }
+    }
+}
+
+/// An endpoint that the user has named may be private; without one no private address is asked.
+fn http(access: &Access) -> anyhow::Result<HttpSettings> {
+    let mut settings = HttpSettings { allow_private: access.endpoint.is_some(), ..HttpSettings::from_environment() };
+    if let Some(path) = &access.ca_file {
+        let authorities = std::fs::read(path)
+            .with_context(|| format!("could not read the certificate authorities {}", path.display()))?;
+        settings.extra_ca.push(authorities);
+    }
+    Ok(settings)
+}

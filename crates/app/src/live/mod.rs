@@ -1,0 +1,166 @@
+//! Asking the clouds: connectors -> clients -> an estate.
+
+mod bar;
+mod client;
+mod record;
+mod shared;
+mod store;
+mod values;
+
+use std::cell::RefCell;
+
+use anyhow::{Context, bail};
+use jiff::SignedDuration;
+use yagura_connect::export::ReadSummary;
+use yagura_connect::live::{CollectOptions, Progress, Replay, Target, collect};
+use yagura_content::Catalogue;
+use yagura_model::{EstateBuilder, MemoryEstate, NoCheckpoints, Problem, Sink, Timestamp};
+use yagura_store::{Connector, DEFAULT_TENANT, Store};
+
+use crate::args::LiveArguments;
+
+use self::bar::Bar;
+use self::record::Recording;
+use self::shared::SharedSink;
+
+pub use self::client::Client;
+pub use self::store::{connector, open};
+pub use self::values::{account, connector_name, endpoint, gcp_scope, guid, region};
+
+/// Calls of one connector under way at once.
+const AT_ONCE: usize = 48;
+/// Pages of one list after which it is given up: 10,000 pages of 1,000 rows.
+const MOST_PAGES: usize = 10_000;
+/// Answers of an interrupted collection are gone on with for this long: page tokens of the clouds live about as long.
+const GOES_ON_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Runs what waits for the network: one thread, since the work beside waiting is reading answers one after the other.
+pub fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.context("could not start the network runtime")?.block_on(future))
+}
+
+/// The estate that the clouds, or a recording of them, answer.
+pub fn read(
+    arguments: &LiveArguments,
+    catalogue: &Catalogue,
+    quiet: bool,
+) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
+    match &arguments.replay {
+        Some(folder) => replay(folder, catalogue, quiet),
+        None => ask(arguments, catalogue, quiet),
+    }
+}
+
+fn options<'p>(now: Timestamp) -> CollectOptions<'p> {
+    CollectOptions {
+        at_once: AT_ONCE,
+        most_pages: MOST_PAGES,
+        now,
+        oldest_kept: now - GOES_ON_FOR,
+        progress: None,
+        record: None,
+    }
+}
+
+fn replay(folder: &std::path::Path, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
+    let (replay, problems) =
+        Replay::read(folder).with_context(|| format!("could not read the recording {}", folder.display()))?;
+    let targets = replay.targets();
+    if targets.is_empty() {
+        bail!("{} holds no recorded answers; `--record` writes them", folder.display());
+    }
+    let mut builder = EstateBuilder::new();
+    problems.into_iter().for_each(|problem| builder.problem(problem));
+    let bar = Bar::new(quiet, 1);
+    let say = |progress| bar.say(0, progress, 0);
+    let options = CollectOptions { progress: Some(&say), ..options(replay.newest()) };
+    let types = catalogue.resource_types();
+    let summary = block_on(collect(&replay, &targets, types, &mut builder, &mut NoCheckpoints, options))?;
+    bar.clear();
+    Ok((builder.finish(catalogue.kinds()), summary.read))
+}
+
+fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
+    let store = store::open(&arguments.data)?;
+    let connectors = store::chosen(&store, arguments.live.as_deref().unwrap_or_default())?;
+    if let Some(folder) = &arguments.record {
+        record::prepare(folder)?;
+    }
+    let builder = RefCell::new(EstateBuilder::new());
+    let bar = Bar::new(quiet, connectors.len());
+    let asked = connectors.iter().enumerate().map(|(position, connector)| {
+        Asked { store: &store, connector, position, bar: &bar, builder: &builder, catalogue, arguments }.run()
+    });
+    let sums = block_on(futures_util::future::join_all(asked))?;
+    bar.clear();
+    let summary = sums.into_iter().fold(ReadSummary::default(), |sum, own| ReadSummary {
+        files: sum.files + own.files,
+        skipped_files: sum.skipped_files + own.skipped_files,
+        records: sum.records + own.records,
+        resources: sum.resources + own.resources,
+        bytes: sum.bytes + own.bytes,
+    });
+    Ok((builder.into_inner().finish(catalogue.kinds()), summary))
+}
+
+/// One connector of a collection.
+struct Asked<'a> {
+    store: &'a Store,
+    connector: &'a Connector,
+    position: usize,
+    bar: &'a Bar,
+    builder: &'a RefCell<EstateBuilder>,
+    catalogue: &'a Catalogue,
+    arguments: &'a LiveArguments,
+}
+
+impl Asked<'_> {
+    /// Collects. A connector that cannot sign in is a problem of its own and ends nothing.
+    async fn run(self) -> ReadSummary {
+        let name = &self.connector.name;
+        let (client, targets) = match self.sign_in().await {
+            Ok(signed_in) => signed_in,
+            Err(error) => {
+                self.problem(format!("{error:#}; nothing of it was read"));
+                return ReadSummary::default();
+            }
+        };
+        let mut recording = match self.arguments.record.as_deref().map(|folder| Recording::new(folder, name)) {
+            Some(Ok(recording)) => Some(recording),
+            Some(Err(error)) => {
+                self.problem(format!("the recording could not be written: {error:#}"));
+                None
+            }
+            None => None,
+        };
+        let now = Timestamp::now();
+        let say = |progress: Progress| self.bar.say(self.position, progress, client.throttles());
+        let mut checkpoints = self.store.checkpoints(DEFAULT_TENANT, &self.connector.id);
+        let mut sink = SharedSink(self.builder);
+        let mut write = |line: &str| recording.as_mut().map_or(Ok(()), |recording| recording.line(line));
+        let mut options = CollectOptions { progress: Some(&say), record: Some(&mut write), ..options(now) };
+        if self.arguments.anew {
+            options.oldest_kept = Timestamp::MAX;
+        }
+        let types = self.catalogue.resource_types();
+        let summary = collect(&client, &targets, types, &mut sink, &mut checkpoints, options).await;
+        if let Some(Err(error)) = recording.map(Recording::finish) {
+            self.problem(format!("the recording could not be written: {error}"));
+        }
+        summary.read
+    }
+
+    async fn sign_in(&self) -> anyhow::Result<(Client, Vec<Target>)> {
+        let credential = self.store.credential(DEFAULT_TENANT, &self.connector.id)?;
+        let client = Client::new(self.connector, credential)?;
+        let (targets, lost) = client.targets(self.connector).await?;
+        lost.into_iter().for_each(|message| self.problem(message));
+        Ok((client, targets))
+    }
+
+    fn problem(&self, message: String) {
+        let source = format!("connector {}", self.connector.name);
+        self.builder.borrow_mut().problem(Problem::lost(source, None, message));
+    }
+}
