@@ -3,6 +3,8 @@
 mod bad_input;
 mod content;
 mod contract;
+mod moto;
+mod proxy;
 mod settings;
 
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use http::header;
@@ -50,8 +50,8 @@ pub struct Wire {
     clock_ahead: AtomicI64,
     /// Regions of buckets, as far as S3 has told them.
     bucket_regions: Mutex<HashMap<String, String>>,
-    /// Whether any host has answered yet.
-    reached: AtomicBool,
+    /// A host that has answered, with its port.
+    reached: Mutex<Option<(String, u16)>>,
 }
 
 impl Wire {
@@ -64,7 +64,7 @@ impl Wire {
             retrying,
             clock_ahead: AtomicI64::new(0),
             bucket_regions: Mutex::default(),
-            reached: AtomicBool::new(false),
+            reached: Mutex::default(),
         }
     }
 
@@ -129,12 +129,15 @@ impl Wire {
             sign(&mut sent, credentials, signing)
                 .map_err(|message| Trouble::lasting(FailureKind::Refused, "Refused", message))?;
         }
+        let host = host_of(&sent.url);
         let response = match self.http.send(sent).await {
             Ok(response) => response,
             Err(TransportError::Redirect { response, .. }) if request.bucket.is_some() => *response,
-            Err(error) => return Err(self.unreached(error)),
+            Err(error) => return Err(self.unreached(error).await),
         };
-        self.reached.store(true, Ordering::Relaxed);
+        if host.is_some() {
+            *lock(&self.reached) = host;
+        }
         if !is_good(&response) || protocol::is_hidden_error(service, &response) {
             return Err(self.trouble(service, request, &endpoint.region, &response));
         }
@@ -142,14 +145,18 @@ impl Wire {
             .map_err(|error| Trouble { failure: unfit(error, ask), again: Again::Never })
     }
 
-    /// What a broken transport means. A host without an address, when others have answered, is a service that is not
-    /// offered in that region; asking again would not help.
-    fn unreached(&self, error: TransportError) -> Trouble {
+    /// What a broken transport means. A host without an address is a service that is not offered in that region, and
+    /// asking again would not help; but only when names are resolved at all, which a host that has answered tells.
+    async fn unreached(&self, error: TransportError) -> Trouble {
         let TransportError::Resolve { host, why } = &error else {
             return error.into();
         };
         let passes = ["emporary", "again", "imed out"].iter().any(|text| why.contains(text));
-        if passes || !self.reached.load(Ordering::Relaxed) {
+        let known = lock(&self.reached).clone();
+        let (false, Some((known, port))) = (passes, known) else {
+            return error.into();
+        };
+        if tokio::net::lookup_host((known.as_str(), port)).await.is_err() {
             return error.into();
         }
         let message = format!("{host} does not exist: the service is not offered in this region");
@@ -206,6 +213,11 @@ impl Wire {
     }
 }
 
+fn host_of(url: &str) -> Option<(String, u16)> {
+    let url = url::Url::parse(url).ok()?;
+    Some((url.host_str()?.to_owned(), url.port_or_known_default()?))
+}
+
 /// Statuses as boto3 sees them: an answer below 301 is one.
 fn is_good(response: &HttpResponse) -> bool {
     response.status.as_u16() < 301
@@ -237,15 +249,17 @@ mod tests {
         let retrying = Retrying::new(RetrySettings::default(), limiter, Arc::default());
         let http = Http::new(HttpSettings::default()).unwrap();
         let wire = Wire::new(model, Endpoints::new(model, "us-east-1", None), http, retrying);
-        let of = |why: &str| {
-            let trouble = wire.unreached(TransportError::Resolve { host: "h".to_owned(), why: why.to_owned() });
+        let of = async |why: &str| {
+            let trouble = wire.unreached(TransportError::Resolve { host: "h".to_owned(), why: why.to_owned() }).await;
             (trouble.failure.kind, trouble.again)
         };
         let unknown = "failed to lookup address information: Name or service not known";
         let busy = "failed to lookup address information: Temporary failure in name resolution";
-        assert_eq!(of(unknown), (FailureKind::Unavailable, Again::Later), "perhaps nothing can be reached");
-        wire.reached.store(true, Ordering::Relaxed);
-        assert_eq!(of(unknown), (FailureKind::NotOffered, Again::Never));
-        assert_eq!(of(busy), (FailureKind::Unavailable, Again::Later));
+        assert_eq!(of(unknown).await, (FailureKind::Unavailable, Again::Later), "perhaps nothing can be reached");
+        *lock(&wire.reached) = Some(("127.0.0.1".to_owned(), 443));
+        assert_eq!(of(unknown).await, (FailureKind::NotOffered, Again::Never));
+        assert_eq!(of(busy).await, (FailureKind::Unavailable, Again::Later));
+        *lock(&wire.reached) = Some(("no such host".to_owned(), 443));
+        assert_eq!(of(unknown).await, (FailureKind::Unavailable, Again::Later), "names are not resolved any longer");
     }
 }
