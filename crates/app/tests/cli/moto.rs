@@ -200,10 +200,10 @@ fn a_collection_that_is_killed_ten_times_gives_the_same_estate() {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        // After some requests more, a random number of them, and at a random moment of the last one.
+        // After a random number of further answers, and at a random moment of the last one.
         let moment = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_micros());
-        let until = proxy.counts().0 + 1 + moment % (requests / 16);
-        while proxy.counts().0 < until && child.try_wait().unwrap().is_none() {
+        let until = proxy.answered() + 1 + moment % (requests / 10);
+        while proxy.answered() < until && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
         std::thread::sleep(Duration::from_micros(moment % 3_000));

@@ -18,6 +18,7 @@ struct State {
     fail_every: u64,
     seen: AtomicU64,
     failed: AtomicU64,
+    answered: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -31,6 +32,7 @@ impl Proxy {
             fail_every,
             seen: AtomicU64::new(0),
             failed: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
             stopped: AtomicBool::new(false),
         });
         let accepting = state.clone();
@@ -49,6 +51,13 @@ impl Proxy {
     /// Requests that came, and how many of them failed on purpose.
     pub fn counts(&self) -> (u64, u64) {
         (self.state.seen.load(Ordering::Relaxed), self.state.failed.load(Ordering::Relaxed))
+    }
+}
+
+impl Proxy {
+    /// Requests that were answered by the cloud.
+    pub fn answered(&self) -> u64 {
+        self.state.answered.load(Ordering::Relaxed)
     }
 }
 
@@ -120,6 +129,8 @@ impl State {
             // Cut off in the middle.
             answer.truncate(answer.len().saturating_sub(20));
         }
-        client.write_all(&answer)
+        client.write_all(&answer)?;
+        self.answered.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
