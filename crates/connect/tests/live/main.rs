@@ -1,5 +1,7 @@
 //! Live collection against a cloud that is played by a table of answers.
 
+mod permissions;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
