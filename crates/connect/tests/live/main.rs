@@ -1,6 +1,7 @@
 //! Live collection against a cloud that is played by a table of answers.
 
 mod permissions;
+mod probe;
 
 use std::collections::HashMap;
 use std::sync::Mutex;
