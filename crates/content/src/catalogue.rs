@@ -11,6 +11,7 @@ use yagura_policy::{Rule, RuleSource};
 
 use crate::diagnostic::{Diagnostic, Gravity};
 use crate::files::ContentFile;
+use crate::permissions;
 use crate::recommendation::{Expect, Mappings, Recommendation};
 use crate::resource_type::ResourceType;
 use crate::standard::{ControlsFile, Plan, PlansFile, SecureScoreControl, Standard};
@@ -304,6 +305,8 @@ impl Loader {
             if origin.shipped && read.title.ja.is_none() {
                 self.diagnostics.push(Diagnostic::error(path, "japanese", "title has no `ja`"));
             }
+            // What is missing here keeps no export from being read: the type is used.
+            self.diagnostics.extend(permissions::check(&read, &origin.file));
             match read.facts() {
                 Ok(facts) => {
                     kinds.insert(facts);

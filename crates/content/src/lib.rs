@@ -7,6 +7,8 @@ mod catalogue;
 mod check;
 mod diagnostic;
 mod files;
+mod permissions;
+mod reading;
 mod recommendation;
 mod resource_type;
 mod standard;
@@ -16,6 +18,7 @@ pub use catalogue::{Catalogue, CompiledRecommendation, Layer};
 pub use check::{CheckReport, run_tests};
 pub use diagnostic::{Diagnostic, Gravity};
 pub use files::{ContentFile, shipped};
+pub use permissions::{Permissions, only_reads};
 pub use recommendation::{Expect, Fix, Mappings, Parameter, Recommendation, RelatedRow, Test, TestAnswer};
 pub use resource_type::{
     AttachedCall, ImpliedPlace, InlineChildren, ItemStep, Items, ListCall, RelationSpec, ResourceType, TemplateValues,

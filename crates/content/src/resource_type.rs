@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Deserialize;
 use yagura_model::{Cloud, Implied, Kind, KindFacts, Path, Relation, Template};
 
+use crate::permissions::Permissions;
 use crate::text::{OneOrMany, Text};
 
 /// One file of `content/resource-types`.
@@ -46,9 +47,9 @@ pub struct ResourceType {
     /// Where tags are, if not at the usual places.
     #[serde(default)]
     pub tags: Option<String>,
-    /// Permissions that reading needs.
+    /// Permissions that its list calls need.
     #[serde(default)]
-    pub permissions: Vec<String>,
+    pub permissions: Permissions,
     /// One item as the cloud answers it.
     #[serde(default)]
     pub sample: Option<serde_json::Value>,
@@ -130,7 +131,7 @@ pub struct AttachedCall {
     /// Paths in the answer that hold JSON as text.
     pub json_text: Vec<String>,
     /// Permissions that the call needs.
-    pub permissions: Vec<String>,
+    pub permissions: Permissions,
 }
 
 /// Children with an id of their own that stand inside a document.

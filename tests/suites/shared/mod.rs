@@ -4,6 +4,7 @@ mod aws_cloudmapper;
 mod azure_policy;
 mod azure_psrule;
 mod gcp_policy_library;
+mod permissions;
 mod policy_cases;
 mod recorded;
 mod table;

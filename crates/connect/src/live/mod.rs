@@ -6,6 +6,7 @@
 //! it should have listed is unknown.
 
 mod plan;
+mod probe;
 mod replay;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -19,6 +20,7 @@ use yagura_model::{Checkpoints, Document, Kind, Problem, Sink, Timestamp};
 use crate::export::{FileState, FollowUp, ReadSummary, Reader};
 
 pub use plan::{Target, regions_of};
+pub use probe::{MissingPermission, Outcome, ProbeOptions, ProbeSummary, Probed, Subject, probe};
 pub use replay::Replay;
 
 /// How a collection runs.

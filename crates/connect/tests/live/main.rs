@@ -1,5 +1,8 @@
 //! Live collection against a cloud that is played by a table of answers.
 
+mod permissions;
+mod probe;
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 
@@ -22,8 +25,9 @@ title: { en: Bucket }
 category: storage
 id: 'arn:{partition}:s3:::{Name}'
 list: { service: s3, operation: ListBuckets, scope: global, items: Buckets }
+permissions: ['s3:ListAllMyBuckets']
 attached:
-  GetBucketPolicy: { service: s3, operation: GetBucketPolicy, params: { Bucket: '{Name}' }, none_on: [NoSuchBucketPolicy], json_text: [Policy] }
+  GetBucketPolicy: { service: s3, operation: GetBucketPolicy, params: { Bucket: '{Name}' }, none_on: [NoSuchBucketPolicy], json_text: [Policy], permissions: ['s3:GetBucketPolicy'] }
 ",
     ),
     (
@@ -37,6 +41,7 @@ id: '{QueueArn}'
 list:
   - { service: sqs, operation: ListQueues, scope: regional, items: QueueUrls, names_only: true }
   - { service: sqs, operation: GetQueueAttributes, scope: regional, items: Attributes, params: { QueueUrl: '{@}', AttributeNames: [All] } }
+permissions: ['sqs:ListQueues', 'sqs:GetQueueAttributes']
 ",
     ),
     (
@@ -47,6 +52,7 @@ cloud: azure
 title: { en: Server }
 category: database
 list: { table: resources }
+permissions: [Microsoft.Sql/servers/read]
 ",
     ),
     (
@@ -57,6 +63,7 @@ cloud: azure
 title: { en: Rule }
 category: database
 list: { arm: '{parent}/firewallRules', api_version: 2021-11-01, parent: Microsoft.Sql/servers }
+permissions: [Microsoft.Sql/servers/firewallRules/read]
 ",
     ),
 ];
