@@ -340,6 +340,26 @@ pub enum ConnectCommand {
         #[arg(short, long, value_enum, default_value_t = Format::Table)]
         output: Format,
     },
+    /// Print the rights that a connector needs, as a definition to give them with
+    Permissions {
+        /// The cloud: azure, aws, gcp
+        cloud: Cloud,
+        /// What the rights are for
+        #[arg(long, value_enum, default_value_t = AccessSort::Read)]
+        access: AccessSort,
+        /// Form of the definition; without it the one that is used most: a role, for AWS a CloudFormation template
+        #[arg(long, value_enum)]
+        form: Option<DefinitionForm>,
+        /// Azure: where the role can be given: /subscriptions/GUID, .../resourceGroups/NAME,
+        /// /providers/Microsoft.Management/managementGroups/NAME
+        #[arg(long = "assignable-scope", value_name = "SCOPE")]
+        assignable_scopes: Vec<String>,
+        /// Google Cloud: a role of the organization instead of a project
+        #[arg(long)]
+        organization: bool,
+        #[command(flatten)]
+        knowledge: KnowledgeArguments,
+    },
     /// Remove a connection with its credential
     Remove {
         /// The connector
@@ -347,6 +367,26 @@ pub enum ConnectCommand {
         #[command(flatten)]
         data: DataArguments,
     },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum AccessSort {
+    /// Collecting what is assessed; holds nothing that writes
+    Read,
+    /// Carrying out fixes
+    Write,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DefinitionForm {
+    /// Azure: a custom role for `az role definition create`; Google Cloud: one for `gcloud iam roles create`
+    Role,
+    /// AWS: a CloudFormation template that makes a role
+    Cloudformation,
+    /// AWS: managed policies, as a JSON list of names and documents
+    Policy,
+    /// Every permission with what it is for, as JSON
+    List,
 }
 
 #[derive(Debug, Subcommand)]

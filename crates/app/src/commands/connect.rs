@@ -10,6 +10,7 @@ use yagura_store::{Access, ConnectorKind, DEFAULT_TENANT, NewConnector, Secret};
 use crate::args::{
     AccessArguments, AddCommand, AzureEnvironment, ConnectArguments, ConnectCommand, DataArguments, Format,
 };
+use crate::commands::{connect_test, permissions};
 use crate::exit::Exit;
 use crate::live::{Client, open};
 use crate::output;
@@ -22,7 +23,17 @@ pub fn run(arguments: &ConnectArguments) -> anyhow::Result<Exit> {
     match &arguments.command {
         ConnectCommand::Add { cloud } => add(cloud),
         ConnectCommand::List { data, output } => list(data, *output),
-        ConnectCommand::Test { .. } => todo!(),
+        ConnectCommand::Test { name, data, knowledge, output } => connect_test::run(name, data, knowledge, *output),
+        ConnectCommand::Permissions { cloud, access, form, assignable_scopes, organization, knowledge } => {
+            let wanted = permissions::Wanted {
+                cloud: *cloud,
+                access: *access,
+                form: *form,
+                assignable_scopes,
+                organization: *organization,
+            };
+            permissions::run(&wanted, knowledge)
+        }
         ConnectCommand::Remove { name, data } => remove(name, data),
     }
 }

@@ -3,9 +3,11 @@
 pub mod completions;
 pub mod compliance;
 pub mod connect;
+pub mod connect_test;
 pub mod content;
 pub mod explain;
 pub mod inventory;
+pub mod permissions;
 pub mod policy;
 pub mod recommendations;
 pub mod scan;

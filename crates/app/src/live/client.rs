@@ -14,8 +14,12 @@ pub enum Client {
     Aws(Box<AwsClient>),
 }
 
-/// What a connector reaches, and what of it could not be found out.
-pub type Targets = (Vec<Target>, Vec<String>);
+/// What a connector reaches.
+pub struct Targets {
+    pub targets: Vec<Target>,
+    /// What of it could not be found out.
+    pub lost: Vec<String>,
+}
 
 impl Client {
     /// A client with the credential of a connector, or the usual chain. Nothing is asked yet.

@@ -23,12 +23,12 @@ use self::bar::Bar;
 use self::record::Recording;
 use self::shared::SharedSink;
 
-pub use self::client::Client;
+pub use self::client::{Client, Targets};
 pub use self::store::{connector, open};
 pub use self::values::{account, connector_name, endpoint, gcp_scope, guid, region};
 
 /// Calls of one connector under way at once.
-const AT_ONCE: usize = 48;
+pub const AT_ONCE: usize = 48;
 /// Pages of one list after which it is given up: 10,000 pages of 1,000 rows.
 const MOST_PAGES: usize = 10_000;
 /// Answers of an interrupted collection are gone on with for this long: page tokens of the clouds live about as long.
@@ -154,7 +154,7 @@ impl Asked<'_> {
     async fn sign_in(&self) -> anyhow::Result<(Client, Vec<Target>)> {
         let credential = self.store.credential(DEFAULT_TENANT, &self.connector.id)?;
         let client = Client::new(self.connector, credential)?;
-        let (targets, lost) = client.targets(self.connector).await?;
+        let Targets { targets, lost } = client.targets(self.connector).await?;
         lost.into_iter().for_each(|message| self.problem(message));
         Ok((client, targets))
     }

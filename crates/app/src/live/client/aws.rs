@@ -103,7 +103,7 @@ pub async fn targets(client: &AwsClient, kind: &ConnectorKind) -> anyhow::Result
             None => lost.push(format!("account {account} was not read")),
         }
     }
-    Ok((targets, lost))
+    Ok(Targets { targets, lost })
 }
 
 /// The active accounts of the organization; when they cannot be listed, the own one alone, and what is lost is said.
