@@ -7,6 +7,7 @@
 
 pub mod address;
 pub mod aws;
+pub mod azure;
 pub mod call;
 pub mod environment;
 pub mod http;
