@@ -131,7 +131,19 @@ fn refused(message: String) -> CallFailure {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever an answer calls its next page, a token is shown to the service alone.
+        #[test]
+        fn no_link_leaves_the_service(link in "(https?:)?[/\\\\@:.a-z0-9#?%\t -]{0,40}(management\\.azure\\.com)?[/@:.a-z]{0,10}") {
+            if let Ok(url) = AzureEndpoints::public().link(Api::Arm, &link) {
+                assert_eq!((url.scheme(), url.host_str(), url.port()), ("https", Some("management.azure.com"), None));
+            }
+        }
+    }
 
     #[test]
     fn links_lead_to_the_same_host_only() {
