@@ -270,7 +270,7 @@ async fn the_quota_of_queries_is_never_exceeded() {
 
 #[tokio::test]
 async fn queries_of_others_are_waited_for() {
-    let cloud = cloud(Options { seed: 20, query_quota: (3, Duration::from_secs(2)), ..Options::default() });
+    let cloud = cloud(Options { seed: 20, query_quota: (3, Duration::from_secs(5)), ..Options::default() });
     let (one, other) = (client(&cloud), client(&cloud));
     for _ in 0..3 {
         one.call(&query("resources")).await.unwrap();

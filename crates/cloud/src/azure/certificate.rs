@@ -1,7 +1,7 @@
 //! A client certificate and the assertions that it signs.
 //!
-//! Source: Microsoft, "Microsoft identity platform application authentication certificate credentials" (claims, header
-//! `x5t#S256`, ten minutes at most).
+//! Source: Microsoft, "Microsoft identity platform application authentication certificate credentials" (PS256 with
+//! `x5t#S256`, the claims, ten minutes at most).
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ring::digest;
 use ring::rand::SystemRandom;
 use ring::rsa::KeyPair;
-use ring::signature::RSA_PKCS1_SHA256;
+use ring::signature::RSA_PSS_SHA256;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value as Json, json};
@@ -54,10 +54,10 @@ impl Certificate {
         Ok(Self { thumbprint, key })
     }
 
-    /// An assertion (JSON Web Token, RS256) that the caller is this client, for one token endpoint. `now` is the
+    /// An assertion (JSON Web Token, PS256) that the caller is this client, for one token endpoint. `now` is the
     /// endpoint's time in seconds since 1970.
     pub(super) fn assertion(&self, client: &str, endpoint: &str, now: i64) -> Result<Secret, String> {
-        let header = json!({ "alg": "RS256", "typ": "JWT", "x5t#S256": self.thumbprint });
+        let header = json!({ "alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint });
         let claims = json!({
             "aud": endpoint, "iss": client, "sub": client, "jti": uuid::Uuid::new_v4().to_string(),
             "nbf": now, "iat": now, "exp": now.saturating_add(LIFE),
@@ -66,7 +66,7 @@ impl Certificate {
         let signed = format!("{}.{}", part(&header), part(&claims));
         let mut signature = vec![0; self.key.public().modulus_len()];
         self.key
-            .sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
+            .sign(&RSA_PSS_SHA256, &SystemRandom::new(), signed.as_bytes(), &mut signature)
             .map_err(|_| "the client certificate's key cannot sign")?;
         Ok(Secret::new(format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))))
     }
@@ -74,7 +74,7 @@ impl Certificate {
 
 #[cfg(test)]
 mod tests {
-    use ring::signature::{RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey};
+    use ring::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
 
     use super::*;
 
@@ -91,9 +91,12 @@ mod tests {
         // `openssl x509 -outform DER | openssl dgst -sha256` of the file.
         assert_eq!(header["x5t#S256"], "TRrVhAnhR4U6VDwkR2pTCbborMyeIscfDLzJVsTJM8E");
         assert_eq!((claims["iss"].as_str(), claims["sub"].as_str()), (Some("client"), Some("client")));
-        assert_eq!(claims["aud"], "https://h/t/oauth2/v2.0/token");
+        assert_eq!(
+            (header["alg"].as_str(), claims["aud"].as_str()),
+            (Some("PS256"), Some("https://h/t/oauth2/v2.0/token"))
+        );
         assert_eq!((claims["nbf"].as_i64(), claims["exp"].as_i64()), (Some(1_000), Some(1_600)));
-        let public = UnparsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, certificate.key.public().as_ref().to_vec());
+        let public = UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, certificate.key.public().as_ref().to_vec());
         let signature = BASE64_URL_SAFE_NO_PAD.decode(parts[2]).unwrap();
         assert!(public.verify(format!("{}.{}", parts[0], parts[1]).as_bytes(), &signature).is_ok());
         let second = certificate.assertion("client", "https://h/t/oauth2/v2.0/token", 1_000).unwrap();

@@ -23,8 +23,8 @@ use crate::loops::Loops;
 use crate::retry::{CallCounters, RetrySettings, Retrying};
 
 const RESOURCE_GRAPH: &str = "Microsoft.ResourceGraph";
-/// The latest version that the `azure-mgmt-resourcegraph` package names as stable.
-const RESOURCE_GRAPH_VERSION: &str = "2024-04-01";
+/// The version that `azure-mgmt-resourcegraph` 8.0.1 asks for.
+const RESOURCE_GRAPH_VERSION: &str = "2021-03-01";
 const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 const MANAGEMENT_GROUPS_VERSION: &str = "2020-05-01";
 /// The parameter that says which page of a list is asked for.
@@ -76,8 +76,8 @@ impl AzureSettings {
 /// The limits that Microsoft publishes, and the adaptive ones for everything else.
 ///
 /// Resource Graph: 15 queries in 5 s for a user ("Guidance for throttled requests in Azure Resource Graph"). Resource
-/// Manager: reads of a subscription fill a bucket of 250 that empties by 25 a second ("Understand how Azure Resource
-/// Manager throttles requests"); 250 in any 10 s never overflow it.
+/// Manager: a bucket of 250 reads for each subscription, refilled by 25 a second ("Understand how Azure Resource Manager
+/// throttles requests"); 250 in any 10 s never empty it.
 pub fn azure_limits() -> LimiterSettings {
     let fixed = |service: &str, operation: Option<&str>, requests, seconds| FixedLimit {
         service: service.to_owned(),

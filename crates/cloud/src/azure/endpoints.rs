@@ -50,7 +50,7 @@ impl AzureEndpoints {
         Self {
             login: "https://login.microsoftonline.us".to_owned(),
             arm: "https://management.usgovcloudapi.net".to_owned(),
-            arm_audience: "https://management.core.usgovcloudapi.net".to_owned(),
+            arm_audience: "https://management.usgovcloudapi.net".to_owned(),
             graph: "https://graph.microsoft.us".to_owned(),
             graph_audience: "https://graph.microsoft.us".to_owned(),
         }

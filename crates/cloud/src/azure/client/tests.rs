@@ -121,7 +121,7 @@ async fn the_quota_that_headers_tell_is_obeyed() {
         let reply = Reply::new(200, r#"{"data":[],"totalRecords":0}"#);
         match request.number {
             0 => reply.with("x-ms-user-quota-remaining", "0").with("x-ms-user-quota-resets-after", "00:00:01"),
-            _ => reply.with("x-ms-user-quota-remaining", "14").with("x-ms-user-quota-resets-after", "00:00:05"),
+            _ => reply.with("x-ms-user-quota-remaining", "14").with("x-ms-user-quota-resets-after", "00:04:00"),
         }
     })
     .await;
@@ -132,25 +132,23 @@ async fn the_quota_that_headers_tell_is_obeyed() {
     // Another table, but the same user.
     client.call(&query("securityresources")).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(1));
-    let start = std::time::Instant::now();
-    client.call(&query("resources")).await.unwrap();
-    assert!(start.elapsed() < Duration::from_millis(900));
+    let third = tokio::time::timeout(Duration::from_secs(60), async { client.call(&query("resources")).await });
+    assert!(third.await.is_ok(), "what is left may be used");
 }
 
 #[tokio::test]
 async fn subscriptions_share_the_limit_of_their_reads() {
     let server = Server::start(|_| Reply::new(200, r#"{"value":[]}"#)).await;
-    let limit = Limit { requests: 2, per: Duration::from_millis(600) };
+    let limit = Limit { requests: 2, per: Duration::from_secs(120) };
     let fixed = vec![FixedLimit { service: "arm".to_owned(), operation: Some("reads".to_owned()), limit }];
     let client = client(&server, |settings| settings.limits.fixed = fixed);
-    let start = std::time::Instant::now();
-    for kind in ["A/a", "B/b", "C/c"] {
-        client.call(&Call { operation: kind.to_owned(), ..arm("/a") }).await.unwrap();
-    }
-    assert!(start.elapsed() >= Duration::from_millis(600), "three kinds, one subscription");
-    let start = std::time::Instant::now();
-    client.call(&Call { scope: "another".to_owned(), ..arm("/a") }).await.unwrap();
-    assert!(start.elapsed() < Duration::from_millis(500));
+    let within = async |milliseconds, kind: &str, scope: &str| {
+        let call = Call { operation: kind.to_owned(), scope: scope.to_owned(), ..arm("/a") };
+        tokio::time::timeout(Duration::from_millis(milliseconds), client.call(&call)).await.is_ok()
+    };
+    assert!(within(60_000, "A/a", OWN).await && within(60_000, "B/b", OWN).await);
+    assert!(!within(300, "C/c", OWN).await, "another kind, the same subscription");
+    assert!(within(60_000, "C/c", "another").await);
 }
 
 #[tokio::test]
