@@ -3,7 +3,8 @@
 //! Sources: IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890), RFC 6598 (shared address space),
 //! RFC 4193 (unique local), RFC 6052 (NAT64), RFC 3056 (6to4); the metadata addresses are those that AWS, Azure and
 //! GCP document for machines (`169.254.169.254`, `fd00:ec2::254`), tasks (`169.254.170.2`), pods (`169.254.170.23`,
-//! `fd00:ec2::23`) and Azure's wire server (`168.63.129.16`).
+//! `fd00:ec2::23`) and Azure's wire server (`168.63.129.16`), and the links on which App Service hands its apps their
+//! identity endpoint (`169.254.129.0/24` to `169.254.131.0/24`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -44,6 +45,7 @@ fn of_v4(address: Ipv4Addr) -> AddressKind {
     let [a, b, c, d] = address.octets();
     match (a, b, c, d) {
         (169, 254, 169, 254) | (169, 254, 170, 2 | 23) | (168, 63, 129, 16) => AddressKind::Metadata,
+        (169, 254, 129..=131, _) => AddressKind::Metadata,
         (10 | 127, ..) | (172, 16..=31, ..) | (192, 168, ..) | (100, 64..=127, ..) => AddressKind::Private,
         (0, ..) | (169, 254, ..) | (224..=255, ..) => AddressKind::Reserved,
         (192, 0, 0 | 2, _) | (192, 88, 99, _) => AddressKind::Reserved,
@@ -133,6 +135,8 @@ mod tests {
             ("2002:7f00:1::", AddressKind::Private),
             ("169.254.169.254", AddressKind::Metadata),
             ("169.254.170.2", AddressKind::Metadata),
+            ("169.254.129.2", AddressKind::Metadata),
+            ("169.254.132.2", AddressKind::Reserved),
             ("168.63.129.16", AddressKind::Metadata),
             ("fd00:ec2::254", AddressKind::Metadata),
             ("::ffff:169.254.169.254", AddressKind::Metadata),

@@ -11,7 +11,7 @@ use yagura_model::Cloud;
 /// | cloud | service | operation | params |
 /// |---|---|---|---|
 /// | AWS | boto3's name of the service (`ec2`) | the operation (`DescribeInstances`) | its input, by member names of the service model |
-/// | Azure | `resourcegraph` | the table (`resources`) | `query`, `subscriptions` |
+/// | Azure | `resourcegraph` | the table (`resources`) | `query`, `subscriptions` (at most 1,000: more must be split) |
 /// | Azure | `arm` | the kind (`Microsoft.Sql/servers/auditingSettings`) | `path`, `api_version`, `parent` |
 /// | Azure | `graph` | the collection (`users`) | `path`, `select` |
 /// | GCP | `cloudasset` | `assets.list` | `assetTypes`, `contentType` |

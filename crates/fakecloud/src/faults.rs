@@ -12,6 +12,8 @@ pub struct Fault {
     status: u16,
     code: String,
     retry_after: Option<u64>,
+    location: Option<String>,
+    cut_off: bool,
     times: Option<u64>,
 }
 
@@ -24,6 +26,8 @@ impl Fault {
             status: 403,
             code: "AuthorizationFailed".to_owned(),
             retry_after: None,
+            location: None,
+            cut_off: false,
             times: None,
         }
     }
@@ -43,6 +47,18 @@ impl Fault {
     /// Says when to come again, in seconds.
     pub fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Points elsewhere (header `Location`), as redirects and accepted operations do.
+    pub fn location(mut self, url: &str) -> Self {
+        self.location = Some(url.to_owned());
+        self
+    }
+
+    /// Ends the connection in the middle of the body.
+    pub fn cut_off(mut self) -> Self {
+        self.cut_off = true;
         self
     }
 
@@ -80,11 +96,15 @@ impl Faults {
     pub(crate) fn strike(&mut self, service: Service, request: &Request, options: &Options) -> Option<Reply> {
         if let Some(fault) = self.given.iter_mut().find(|fault| fault.meets(request)) {
             fault.times = fault.times.map(|times| times - 1);
-            let reply = error(service, fault.status, &fault.code, "a fault that the test asked for");
-            return Some(match fault.retry_after {
-                Some(seconds) => reply.with("retry-after", seconds),
-                None => reply,
-            });
+            let mut reply = error(service, fault.status, &fault.code, "a fault that the test asked for");
+            reply.cut_off = fault.cut_off;
+            if let Some(seconds) = fault.retry_after {
+                reply = reply.with("retry-after", seconds);
+            }
+            if let Some(url) = &fault.location {
+                reply = reply.with("location", url);
+            }
+            return Some(reply);
         }
         if matches!(service, Service::Login | Service::Control) {
             return None;
@@ -142,5 +162,9 @@ mod tests {
         let struck = faults.strike(Service::Arm, &get("/x/vaults/a"), &Options::default()).unwrap();
         assert_eq!((struck.status, struck.headers), (429, vec![("retry-after", "7".to_owned())]));
         assert!(faults.strike(Service::Arm, &get("/x/vaults/a"), &Options::default()).is_none());
+        faults.add(Fault::on("/y").with(302, "Found").location("https://elsewhere.example/").cut_off());
+        let struck = faults.strike(Service::Arm, &get("/y"), &Options::default()).unwrap();
+        assert_eq!(struck.headers, vec![("location", "https://elsewhere.example/".to_owned())]);
+        assert!(struck.cut_off);
     }
 }

@@ -97,12 +97,14 @@ pub(crate) struct Reply {
     pub(crate) headers: Vec<(&'static str, String)>,
     /// The body; none = an empty one.
     pub(crate) body: Option<Json>,
+    /// The connection ends in the middle of the body.
+    pub(crate) cut_off: bool,
 }
 
 impl Reply {
     /// An answer with a body.
     pub(crate) fn new(status: u16, body: Json) -> Self {
-        Self { status, headers: Vec::new(), body: Some(body) }
+        Self { status, headers: Vec::new(), body: Some(body), cut_off: false }
     }
 
     /// 200 with a body.
@@ -112,7 +114,7 @@ impl Reply {
 
     /// An answer without a body.
     pub(crate) fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: None }
+        Self { status, headers: Vec::new(), body: None, cut_off: false }
     }
 
     /// Adds a header.

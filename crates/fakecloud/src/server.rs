@@ -11,6 +11,7 @@ use axum::extract::State as Shared;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::serve::Listener;
+use futures_util::stream::{self, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio_rustls::TlsAcceptor;
@@ -73,11 +74,20 @@ async fn answer(Shared(front): Shared<Front>, request: axum::extract::Request) -
 
 fn response(reply: Reply) -> Response {
     let body = reply.body.map(|body| body.to_string());
-    let mut response = Response::new(body.clone().map_or_else(Body::empty, Body::from));
+    let whole = match (&body, reply.cut_off) {
+        (Some(body), true) => cut(body),
+        (Some(body), false) => Body::from(body.clone()),
+        (None, _) => Body::empty(),
+    };
+    let mut response = Response::new(whole);
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if body.is_some() {
         let json = HeaderValue::from_static("application/json; charset=utf-8");
         response.headers_mut().insert("content-type", json);
+    }
+    if reply.cut_off {
+        let length = HeaderValue::from(body.as_ref().map_or(0, String::len));
+        response.headers_mut().insert("content-length", length);
     }
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -85,6 +95,16 @@ fn response(reply: Reply) -> Response {
         }
     }
     response
+}
+
+/// A body that ends in its middle, a moment after its beginning has left.
+fn cut(body: &str) -> Body {
+    let (half, _) = body.as_bytes().split_at(body.len() / 2);
+    let end = async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        Err(io::Error::other("cut off on request"))
+    };
+    Body::from_stream(stream::iter([Ok(half.to_vec())]).chain(stream::once(end)))
 }
 
 /// A listener whose handshakes run beside each other: a silent client holds nobody up.
