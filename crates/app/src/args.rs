@@ -431,8 +431,8 @@ pub enum AddCommand {
         /// Only the subscriptions below these management groups
         #[arg(long, value_delimiter = ',')]
         management_group: Vec<String>,
-        /// The client id of a managed identity or workload identity; not needed with --credential-file
-        #[arg(long, value_parser = crate::live::guid)]
+        /// The client id of a user-assigned managed identity to sign in with
+        #[arg(long, value_parser = crate::live::guid, conflicts_with = "credential_file")]
         client: Option<String>,
         /// The Azure cloud
         #[arg(long, value_enum, default_value_t = AzureEnvironment::Public)]

@@ -1,9 +1,11 @@
 //! From a connector to a client that answers its calls.
 
 mod aws;
+mod azure;
 
 use anyhow::Context;
 use yagura_cloud::aws::AwsClient;
+use yagura_cloud::azure::AzureClient;
 use yagura_cloud::{Call, CallFailure, Caller, HttpSettings, Page};
 use yagura_connect::live::Target;
 use yagura_store::{Access, Connector, ConnectorKind, Secret};
@@ -12,6 +14,8 @@ use yagura_store::{Access, Connector, ConnectorKind, Secret};
 pub enum Client {
     /// AWS.
     Aws(Box<AwsClient>),
+    /// Azure.
+    Azure(Box<AzureClient>),
 }
 
 /// What a connector reaches.
@@ -27,7 +31,8 @@ impl Client {
         let http = http(&connector.access)?;
         match &connector.kind {
             ConnectorKind::Aws { .. } => aws::client(connector, credential, http).map(Box::new).map(Self::Aws),
-            _ => anyhow::bail!("not wired"),
+            ConnectorKind::Azure { .. } => azure::client(connector, credential, http).map(Box::new).map(Self::Azure),
+            ConnectorKind::Gcp { .. } => anyhow::bail!("not wired"),
         }
     }
 
@@ -35,6 +40,7 @@ impl Client {
     pub async fn targets(&self, connector: &Connector) -> anyhow::Result<Targets> {
         match self {
             Self::Aws(client) => aws::targets(client, &connector.kind).await,
+            Self::Azure(client) => azure::targets(client, &connector.kind).await,
         }
     }
 
@@ -42,6 +48,7 @@ impl Client {
     pub async fn identity(&self) -> Result<String, CallFailure> {
         match self {
             Self::Aws(client) => client.whoami().await.map(|identity| identity.arn),
+            Self::Azure(client) => client.whoami().await.map(|identity| azure::identity(&identity)),
         }
     }
 
@@ -49,6 +56,7 @@ impl Client {
     pub fn throttles(&self) -> u64 {
         match self {
             Self::Aws(client) => client.counters().counts().throttles,
+            Self::Azure(client) => client.counters().counts().throttles,
         }
     }
 }
@@ -57,6 +65,7 @@ impl Caller for Client {
     async fn call(&self, call: &Call) -> Result<Page, CallFailure> {
         match self {
             Self::Aws(client) => client.call(call).await,
+            Self::Azure(client) => client.call(call).await,
         }
     }
 }

@@ -38,6 +38,9 @@ pub enum Target {
 /// Asset types that one `assets.list` asks for: the address must stay below what servers take.
 const ASSET_TYPES_AT_ONCE: usize = 40;
 
+/// Subscriptions of one Resource Graph query (Microsoft, "Azure Resource Graph limits").
+const SUBSCRIPTIONS_AT_ONCE: usize = 1000;
+
 /// The calls that a target starts with.
 pub(super) fn calls(target: &Target, types: &BTreeMap<Kind, ResourceType>) -> Vec<Call> {
     match target {
@@ -134,12 +137,14 @@ fn with_account(params: Map<String, Json>, account: &str) -> Map<String, Json> {
 }
 
 fn azure(tenant: Option<&str>, subscriptions: &[String], types: &BTreeMap<Kind, ResourceType>) -> Vec<Call> {
-    let Some(first) = subscriptions.first() else { return Vec::new() };
     let mut calls = Vec::new();
     let tables: BTreeSet<&str> = lists(types, Cloud::Azure).filter_map(|(_, list)| list.table.as_deref()).collect();
-    for table in tables {
-        let params = json!({ "query": format!("{table} | order by id asc"), "subscriptions": subscriptions });
-        calls.push(azure_call(first, "resourcegraph", table, params));
+    for part in subscriptions.chunks(SUBSCRIPTIONS_AT_ONCE) {
+        let Some(first) = part.first() else { continue };
+        for table in &tables {
+            let params = json!({ "query": format!("{table} | order by id asc"), "subscriptions": part });
+            calls.push(azure_call(first, "resourcegraph", table, params));
+        }
     }
     let Some(tenant) = tenant else { return calls };
     for (_, list) in lists(types, Cloud::Azure) {
