@@ -8,8 +8,10 @@
 pub mod address;
 pub mod aws;
 pub mod call;
+pub mod environment;
 pub mod http;
 pub mod limiter;
+pub mod loops;
 pub mod retry;
 pub mod secret;
 #[cfg(test)]
@@ -17,7 +19,9 @@ pub mod secret;
 mod testing;
 
 pub use call::{Call, CallFailure, Caller, FailureKind, Page};
+pub use environment::Environment;
 pub use http::{Http, HttpRequest, HttpResponse, HttpSettings, TransportError};
 pub use limiter::{FixedLimit, Limit, LimitKey, Limiter, LimiterSettings};
+pub use loops::Loops;
 pub use retry::{Again, CallCounters, CallCounts, RetrySettings, Retrying, Trouble};
 pub use secret::Secret;

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use yagura_cloud::aws::{AwsClient, AwsCredentials, AwsSettings, AwsSource, Environment, MemberRole};
-use yagura_cloud::{Call, CallFailure, Caller as _, FailureKind, HttpSettings, LimiterSettings, RetrySettings};
+use yagura_cloud::aws::{AwsClient, AwsCredentials, AwsSettings, AwsSource, MemberRole};
+use yagura_cloud::{
+    Call, CallFailure, Caller as _, Environment, FailureKind, HttpSettings, LimiterSettings, RetrySettings,
+};
 use yagura_model::Cloud;
 
 const ACCOUNT: &str = "123456789012";

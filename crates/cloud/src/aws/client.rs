@@ -8,14 +8,15 @@ use yagura_model::Cloud;
 
 use super::credentials::{AwsRole, AwsSource, Provider, Surroundings};
 use super::endpoint::Endpoints;
-use super::environment::Environment;
 use super::errors;
 use super::model::Model;
-use super::paging::{Loops, next_of};
+use super::paging::next_of;
 use super::wire::{Ask, Wire};
 use crate::call::{Call, CallFailure, Caller, FailureKind, Page};
+use crate::environment::Environment;
 use crate::http::{Http, HttpSettings};
 use crate::limiter::{Limiter, LimiterSettings, lock};
+use crate::loops::Loops;
 use crate::retry::{CallCounters, RetrySettings, Retrying};
 
 /// How to ask AWS.
@@ -257,7 +258,7 @@ impl Caller for AwsClient {
         }
         let response = self.ask(call, &params).await?;
         let next = next_of(paging, &response);
-        self.loops.step(call, paging, next.as_ref())?;
+        self.loops.step(call, &paging.input, next.as_ref())?;
         Ok(Page { response, next })
     }
 }

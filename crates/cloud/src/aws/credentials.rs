@@ -20,10 +20,10 @@ use serde_json::{Map, Value as Json, json};
 use tokio::io::AsyncReadExt as _;
 use url::{Host, Url};
 
-use super::environment::Environment;
 use super::profile::{Profile, Profiles};
 use super::wire::{Ask, Wire};
 use crate::call::{CallFailure, FailureKind};
+use crate::environment::Environment;
 use crate::http::{Http, HttpRequest, HttpSettings};
 use crate::secret::Secret;
 

@@ -6,7 +6,6 @@
 pub mod client;
 pub mod credentials;
 pub mod endpoint;
-pub mod environment;
 pub mod errors;
 pub mod model;
 pub mod paging;
@@ -17,4 +16,3 @@ pub mod wire;
 
 pub use client::{AwsClient, AwsRegion, AwsSettings, CallerIdentity, MemberRole, OptIn};
 pub use credentials::{AwsCredentials, AwsRole, AwsSource};
-pub use environment::Environment;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::environment::Environment;
+use crate::environment::Environment;
 use crate::secret::Secret;
 
 /// The longest file that is read.

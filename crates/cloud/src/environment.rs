@@ -1,9 +1,16 @@
-//! What AWS clients read from the process's surroundings, taken once, so that tests can make their own.
+//! What the clients read from the process's surroundings, taken once, so that tests can make their own.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::secret::Secret;
+
+/// How the names of the clouds' variables begin.
+const PREFIXES: [&str; 8] = ["AWS_", "AZURE_", "IDENTITY_", "MSI_", "IMDS_", "GOOGLE_", "GCE_", "CLOUDSDK_"];
+
+fn wanted(name: &str) -> bool {
+    PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || matches!(name, "HOME" | "USERPROFILE" | "APPDATA")
+}
 
 /// Environment variables and the home folder.
 #[derive(Clone, Debug, Default)]
@@ -12,9 +19,8 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The `AWS_…` variables of this process, and its home folder.
+    /// The variables of this process that the clouds' own tools read, and its home folder.
     pub fn of_process() -> Self {
-        let wanted = |name: &str| name.starts_with("AWS_") || matches!(name, "HOME" | "USERPROFILE");
         let found =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Self::new(found.filter(|(name, _)| wanted(name)))
@@ -46,6 +52,25 @@ impl Environment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_the_clouds_variables_are_taken() {
+        for (name, expected) in [
+            ("AWS_REGION", true),
+            ("AZURE_TENANT_ID", true),
+            ("IDENTITY_ENDPOINT", true),
+            ("MSI_ENDPOINT", true),
+            ("GOOGLE_APPLICATION_CREDENTIALS", true),
+            ("GCE_METADATA_HOST", true),
+            ("CLOUDSDK_CONFIG", true),
+            ("HOME", true),
+            ("APPDATA", true),
+            ("PATH", false),
+            ("DATABASE_PASSWORD", false),
+        ] {
+            assert_eq!(wanted(name), expected, "{name}");
+        }
+    }
 
     #[test]
     fn files_are_found_and_values_are_hidden() {
