@@ -1,5 +1,7 @@
 //! What goes wrong, and when.
 
+use serde_json::json;
+
 use crate::http::{Reply, Request};
 use crate::options::Options;
 use crate::service::{Service, error};
@@ -11,6 +13,7 @@ pub struct Fault {
     path: String,
     status: u16,
     code: String,
+    reason: Option<String>,
     retry_after: Option<u64>,
     times: Option<u64>,
 }
@@ -23,6 +26,7 @@ impl Fault {
             path: path.to_lowercase(),
             status: 403,
             code: "AuthorizationFailed".to_owned(),
+            reason: None,
             retry_after: None,
             times: None,
         }
@@ -37,6 +41,12 @@ impl Fault {
     /// The status and the cloud's code for it.
     pub fn with(mut self, status: u16, code: &str) -> Self {
         (self.status, self.code) = (status, code.to_owned());
+        self
+    }
+
+    /// Google's reason (`SERVICE_DISABLED`), as a `google.rpc.ErrorInfo` says it.
+    pub fn because(mut self, reason: &str) -> Self {
+        self.reason = Some(reason.to_owned());
         self
     }
 
@@ -80,7 +90,13 @@ impl Faults {
     pub(crate) fn strike(&mut self, service: Service, request: &Request, options: &Options) -> Option<Reply> {
         if let Some(fault) = self.given.iter_mut().find(|fault| fault.meets(request)) {
             fault.times = fault.times.map(|times| times - 1);
-            let reply = error(service, fault.status, &fault.code, "a fault that the test asked for");
+            let mut reply = error(service, fault.status, &fault.code, "a fault that the test asked for");
+            let error = reply.body.as_mut().and_then(|body| body.get_mut("error")?.as_object_mut());
+            if let (Some(reason), Some(error)) = (&fault.reason, error) {
+                let kind = "type.googleapis.com/google.rpc.ErrorInfo";
+                let info = json!([{ "@type": kind, "reason": reason, "domain": "googleapis.com" }]);
+                error.insert("details".to_owned(), info);
+            }
             return Some(match fault.retry_after {
                 Some(seconds) => reply.with("retry-after", seconds),
                 None => reply,
