@@ -9,9 +9,11 @@ pub mod address;
 pub mod aws;
 pub mod call;
 pub mod environment;
+pub mod gcp;
 pub mod http;
 pub mod limiter;
 pub mod loops;
+mod program;
 pub mod retry;
 pub mod secret;
 #[cfg(test)]
