@@ -254,15 +254,15 @@ async fn an_expired_token_is_renewed_once() {
 
 #[tokio::test]
 async fn failures_on_the_way_lose_nothing() {
-    let whole = cloud(2500, |_| ());
+    let whole = cloud(500, |_| ());
     let small = async |client: &GcpClient| {
         let mut call = assets("projects/fake-project", "RESOURCE");
-        call.params.insert("pageSize".to_owned(), json!(50));
+        call.params.insert("pageSize".to_owned(), json!(10));
         listed(client, call).await
     };
     let expected = small(&client(&whole, |_| ())).await.unwrap();
     for (throttle, fail) in [(Some(10), None), (None, Some(10)), (Some(7), Some(10))] {
-        let troubled = cloud(2500, |options| {
+        let troubled = cloud(500, |options| {
             options.throttle_every = throttle;
             options.fail_every = fail;
         });

@@ -63,6 +63,10 @@ impl Recorded<'_> {
 
 impl Reader<'_> {
     pub(super) fn recorded_answer(&mut self, line: Value<'_>, record: u64, file: &mut FileState) -> Result<(), String> {
+        if line.get("error").is_some_and(|error| error.get("again").is_some()) {
+            // Asked again in parts, whose answers are lines of their own.
+            return Ok(());
+        }
         let recorded = self.recorded(line)?;
         let service = recorded.service.to_ascii_lowercase();
         match (recorded.cloud, service.as_str()) {
@@ -323,9 +327,13 @@ impl Reader<'_> {
             recorded.params.and_then(|params| params.get("contentType")).and_then(Value::as_str) != Some("IAM_POLICY");
         match &recorded.answer {
             Err((code, message)) => {
-                for kind in kinds.iter().filter(|_| is_resource) {
-                    let failed = Listing::Failed(recorded.failure(code, message));
-                    self.sink.listing(kind.clone(), Place::scope(recorded.scope.clone()), failed);
+                for kind in kinds {
+                    let cause = recorded.failure(code, message);
+                    if is_resource {
+                        self.sink.listing(kind, Place::scope(recorded.scope.clone()), Listing::Failed(cause));
+                    } else {
+                        self.projects.policies_failed(kind, cause);
+                    }
                 }
                 Ok(())
             }

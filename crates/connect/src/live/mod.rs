@@ -5,13 +5,14 @@
 //! killed goes on by reading the lines it kept. A failed call becomes the line of its error: it ends nothing, and what
 //! it should have listed is unknown.
 
+mod parts;
 mod plan;
 mod replay;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
 use yagura_content::ResourceType;
 use yagura_model::{Checkpoints, Document, Kind, Problem, Sink, Timestamp};
@@ -155,7 +156,7 @@ impl Run<'_> {
 
     fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
         if let Err(failure) = &outcome
-            && failure.kind == FailureKind::NotOffered
+            && is_not_there(&asked.call, failure)
         {
             // A region that the account has not opted into, or a service that is not there, holds nothing.
             return;
@@ -187,6 +188,7 @@ impl Run<'_> {
             }
         };
         let next = document.root().get("next").filter(|next| next.is_object()).map(|next| next.to_json());
+        let again = again_of(&document);
         self.reader.document(document, self.progress.answered + self.progress.resumed, &mut self.file);
         if let Some(Json::Object(next)) = next {
             if asked.page >= options.most_pages {
@@ -200,6 +202,9 @@ impl Run<'_> {
         for follow_up in self.reader.take_follow_ups() {
             let call = self.call_of(follow_up);
             self.enqueue(call, 1);
+        }
+        for part in again {
+            self.enqueue(asked.call.with(&part), 1);
         }
     }
 
@@ -233,7 +238,21 @@ impl Run<'_> {
     }
 }
 
-/// A page, or the failure of a call, as a recorded answer. `next` says how the following page is asked for.
+/// Whether a failure means that the place holds nothing. The inventory itself is not such a place: without it, nothing
+/// is known.
+fn is_not_there(call: &Call, failure: &CallFailure) -> bool {
+    failure.kind == FailureKind::NotOffered && call.service != "cloudasset"
+}
+
+/// The parts in which a line says that its call is asked again.
+fn again_of(line: &Document) -> Vec<Map<String, Json>> {
+    let again = line.root().get("error").and_then(|error| error.get("again"));
+    let parts = again.into_iter().flat_map(|again| again.items()).map(|part| part.to_json());
+    parts.filter_map(|part| if let Json::Object(part) = part { Some(part) } else { None }).collect()
+}
+
+/// A page, or the failure of a call, as a recorded answer. `next` says how the following page is asked for, `again` in
+/// which parts a refused call is asked anew.
 fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> Json {
     let mut line = json!({
         "cloud": call.cloud, "scope": call.scope, "service": call.service, "operation": call.operation,
@@ -254,7 +273,10 @@ fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> 
                 set("next", Json::Object(next.clone()));
             }
         }
-        Err(failure) => set("error", json!({ "code": failure.code, "message": failure.message })),
+        Err(failure) => match parts::of(call, failure) {
+            again if again.is_empty() => set("error", json!({ "code": failure.code, "message": failure.message })),
+            again => set("error", json!({ "code": failure.code, "message": failure.message, "again": again })),
+        },
     }
     line
 }
