@@ -45,8 +45,6 @@ pub struct ServiceAccount {
     /// Where its assertions are changed for tokens.
     #[serde(default = "token_uri")]
     pub token_uri: String,
-    /// The project that it belongs to.
-    pub project_id: Option<String>,
     /// The project that pays for calls.
     pub quota_project_id: Option<String>,
 }

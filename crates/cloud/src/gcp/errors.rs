@@ -133,6 +133,7 @@ pub fn trouble(response: &HttpResponse, error: WireError) -> Trouble {
         "UNAUTHENTICATED" => Some((FailureKind::Credentials, Again::Never)),
         "NOT_FOUND" => Some((FailureKind::NotFound, Again::Never)),
         "UNAVAILABLE" => Some((FailureKind::Unavailable, Again::Throttled(asked()))),
+        "UNIMPLEMENTED" => Some((FailureKind::Unavailable, Again::Never)),
         "INTERNAL" | "DEADLINE_EXCEEDED" | "ABORTED" => Some((FailureKind::Unavailable, Again::Later)),
         code if is_of_token_endpoint(code) => Some((FailureKind::Credentials, Again::Never)),
         _ if response.status == StatusCode::TOO_MANY_REQUESTS => {
@@ -220,6 +221,7 @@ mod tests {
         check(429, json!({}), "429", FailureKind::Throttled, throttled);
         check(503, rpc(503, "UNAVAILABLE", json!([])), "UNAVAILABLE", FailureKind::Unavailable, throttled);
         check(500, rpc(500, "INTERNAL", json!([])), "INTERNAL", FailureKind::Unavailable, Again::Later);
+        check(501, rpc(501, "UNIMPLEMENTED", json!([])), "UNIMPLEMENTED", FailureKind::Unavailable, never);
         check(502, json!("<html>"), "502", FailureKind::Unavailable, Again::Later);
         check(400, json!({"error": "invalid_grant"}), "invalid_grant", FailureKind::Credentials, never);
         check(401, json!({"error": "invalid_client"}), "invalid_client", FailureKind::Credentials, never);

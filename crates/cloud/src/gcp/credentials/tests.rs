@@ -159,6 +159,28 @@ async fn foreign_identities_are_exchanged() {
 }
 
 #[tokio::test]
+async fn keys_of_aws_sign_who_they_are() {
+    let server = Server::start(google).await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.json");
+    let variables = [("AWS_ACCESS_KEY_ID", "AKID"), ("AWS_SECRET_ACCESS_KEY", "hunter2"), ("AWS_REGION", "eu-west-1")];
+    let run = async |url: &str| {
+        let source = json!({"environment_id": "aws1", "regional_cred_verification_url": url});
+        std::fs::write(&path, external(source).to_string()).unwrap();
+        ask_with(&server, GcpSource::File(path.clone()), &variables).await
+    };
+    let url = "https://sts.{region}.amazonaws.com?Action=GetCallerIdentity&Version=2011-06-15";
+    let token = run(url).await.unwrap().token;
+    let subject = token.expose().trim_start_matches("sts ").trim_end();
+    let text = percent_encoding::percent_decode_str(subject).decode_utf8().unwrap();
+    let request: Json = serde_json::from_str(&text).unwrap();
+    assert_eq!(request["url"], url.replace("{region}", "eu-west-1"));
+    assert!(text.contains("Credential=AKID/") && !text.contains("hunter2"), "{text}");
+    let refused = run("https://evil.example/{region}").await.unwrap_err();
+    assert!(refused.message.contains("sts.eu-west-1.amazonaws.com"), "{refused}");
+}
+
+#[tokio::test]
 async fn programs_run_only_when_allowed() {
     let server = Server::start(google).await;
     let folder = tempfile::tempdir().unwrap();
