@@ -10,9 +10,11 @@ pub mod aws;
 pub mod azure;
 pub mod call;
 pub mod environment;
+pub mod gcp;
 pub mod http;
 pub mod limiter;
 pub mod loops;
+mod program;
 pub mod retry;
 pub mod secret;
 #[cfg(test)]

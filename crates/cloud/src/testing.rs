@@ -111,3 +111,8 @@ fn bytes_of(reply: &Reply) -> Vec<u8> {
     text.push_str(&reply.body);
     text.into_bytes()
 }
+
+/// An RSA key that opens nothing (tests/keys).
+pub fn rsa_key() -> crate::Secret {
+    crate::Secret::new(include_str!("../tests/keys/test-only-first.pem"))
+}

@@ -1,5 +1,7 @@
 //! What goes wrong, and when.
 
+use serde_json::json;
+
 use crate::http::{Reply, Request};
 use crate::options::Options;
 use crate::service::{Service, error};
@@ -11,6 +13,7 @@ pub struct Fault {
     path: String,
     status: u16,
     code: String,
+    reason: Option<String>,
     retry_after: Option<u64>,
     location: Option<String>,
     cut_off: bool,
@@ -25,6 +28,7 @@ impl Fault {
             path: path.to_lowercase(),
             status: 403,
             code: "AuthorizationFailed".to_owned(),
+            reason: None,
             retry_after: None,
             location: None,
             cut_off: false,
@@ -41,6 +45,12 @@ impl Fault {
     /// The status and the cloud's code for it.
     pub fn with(mut self, status: u16, code: &str) -> Self {
         (self.status, self.code) = (status, code.to_owned());
+        self
+    }
+
+    /// Google's reason (`SERVICE_DISABLED`), as a `google.rpc.ErrorInfo` says it.
+    pub fn because(mut self, reason: &str) -> Self {
+        self.reason = Some(reason.to_owned());
         self
     }
 
@@ -98,6 +108,12 @@ impl Faults {
             fault.times = fault.times.map(|times| times - 1);
             let mut reply = error(service, fault.status, &fault.code, "a fault that the test asked for");
             reply.cut_off = fault.cut_off;
+            let error = reply.body.as_mut().and_then(|body| body.get_mut("error")?.as_object_mut());
+            if let (Some(reason), Some(error)) = (&fault.reason, error) {
+                let kind = "type.googleapis.com/google.rpc.ErrorInfo";
+                let info = json!([{ "@type": kind, "reason": reason, "domain": "googleapis.com" }]);
+                error.insert("details".to_owned(), info);
+            }
             if let Some(seconds) = fault.retry_after {
                 reply = reply.with("retry-after", seconds);
             }

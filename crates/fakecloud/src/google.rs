@@ -1,12 +1,16 @@
-//! Google's Cloud Asset Inventory (`assets.list`) and the token endpoint for service accounts.
+//! Google's Cloud Asset Inventory (`assets.list`), projects, and tokens of service accounts that others take.
 //!
-//! Sources: Google, "Method: assets.list" and "Asset" of the Cloud Asset API v1; "Using OAuth 2.0 for Server to Server
-//! Applications" (the JWT grant and its refusals).
+//! Sources: Google, "Method: assets.list" and "Asset" of the Cloud Asset API v1 (the refusal of an unknown asset type as
+//! flanksource/config-db issue 1534 quotes it); "REST Resource: v3.projects" of the Resource Manager API; "Method:
+//! serviceAccounts.generateAccessToken" of the IAM Service Account Credentials API.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use axum::http::Method;
+use jiff::SignedDuration;
 use serde_json::{Value as Json, json};
 
+use crate::google_login::{granted, in_time};
 use crate::http::{Reply, Request, page};
 use crate::jwt;
 use crate::service::{Service, error};
@@ -22,8 +26,19 @@ pub(crate) struct Google {
     assets: BTreeMap<(String, String), Json>,
     /// `projects/id` -> `projects/number`.
     projects: BTreeMap<String, String>,
-    /// Tokens with the second in which they end.
-    tokens: BTreeMap<String, i64>,
+    /// The tokens that were given out.
+    pub(crate) tokens: BTreeMap<String, Given>,
+    /// Types that the inventory does not know.
+    refused: BTreeSet<String>,
+}
+
+/// A token that was given out.
+#[derive(Debug)]
+pub(crate) struct Given {
+    /// The second in which it ends.
+    pub(crate) ends: i64,
+    /// The e-mail address of the account, if it has one.
+    pub(crate) email: Option<String>,
 }
 
 impl Google {
@@ -36,6 +51,11 @@ impl Google {
     /// Says which number a project has.
     pub(crate) fn add_project(&mut self, id: &str, number: u64) {
         self.projects.insert(format!("projects/{id}"), format!("projects/{number}"));
+    }
+
+    /// The inventory does not know this type.
+    pub(crate) fn refuse(&mut self, asset_type: &str) {
+        self.refused.insert(asset_type.to_owned());
     }
 
     /// The assets below a parent; none = there is no such parent.
@@ -55,14 +75,61 @@ fn invalid(message: &str) -> Reply {
     error(Service::Google, 400, "INVALID_ARGUMENT", message)
 }
 
-/// Answers `GET /v1/{projects|folders|organizations}/{id}/assets`.
+fn denied(what: &str) -> Reply {
+    error(Service::Google, 403, "PERMISSION_DENIED", &format!("The caller does not have permission on {what}."))
+}
+
+/// Answers what is below `/v1/` and `/v3/`.
 pub(crate) fn answer(state: &mut State, request: &Request) -> Result<Reply, Reply> {
     authorized(state, request)?;
-    let segments: Vec<&str> = request.path.split('/').skip(2).collect();
-    let ["projects" | "folders" | "organizations", _, "assets"] = segments.as_slice() else {
-        return Err(error(Service::Google, 404, "NOT_FOUND", "Requested entity was not found."));
-    };
-    let parent = segments[..2].join("/");
+    let segments: Vec<&str> = request.path.split('/').skip(1).collect();
+    match segments.as_slice() {
+        ["v1", "projects" | "folders" | "organizations", _, "assets"] => {
+            assets(state, request, &segments[1..3].join("/"))
+        }
+        ["v3", "projects", project] => project_of(state, project),
+        ["v1", "projects", "-", "serviceAccounts", taken] if request.method == Method::POST => {
+            match taken.strip_suffix(":generateAccessToken") {
+                Some(email) => taken_account(state, request, email),
+                None => Err(not_found()),
+            }
+        }
+        _ => Err(not_found()),
+    }
+}
+
+fn not_found() -> Reply {
+    error(Service::Google, 404, "NOT_FOUND", "Requested entity was not found.")
+}
+
+/// `GET /v3/projects/{id or number}`.
+fn project_of(state: &State, project: &str) -> Result<Reply, Reply> {
+    let asked = format!("projects/{project}");
+    let found = state.google.projects.iter().find(|(id, number)| **id == asked || **number == asked);
+    let Some((id, number)) = found else { return Err(denied(&asked)) };
+    let id = id.trim_start_matches("projects/");
+    Ok(Reply::ok(json!({
+        "name": number, "projectId": id, "displayName": format!("Project {id}"), "state": "ACTIVE",
+        "parent": "folders/111",
+    })))
+}
+
+/// `POST /v1/projects/-/serviceAccounts/{email}:generateAccessToken`.
+fn taken_account(state: &mut State, request: &Request, email: &str) -> Result<Reply, Reply> {
+    if !email.ends_with(".iam.gserviceaccount.com") {
+        return Err(denied(email));
+    }
+    let body = request.object().map_err(|_| invalid("Invalid JSON payload received."))?;
+    if body.get("scope").and_then(Json::as_array).is_none_or(Vec::is_empty) {
+        return Err(invalid("Scope required."));
+    }
+    let answer = granted(state, Some(email));
+    let end = state.clock.now() + SignedDuration::from_secs(answer["expires_in"].as_i64().unwrap_or_default());
+    Ok(Reply::ok(json!({ "accessToken": answer["access_token"], "expireTime": end.to_string() })))
+}
+
+/// `GET /v1/{projects|folders|organizations}/{id}/assets`.
+fn assets(state: &mut State, request: &Request, parent: &str) -> Result<Reply, Reply> {
     let content = request.parameter("contentType").unwrap_or("CONTENT_TYPE_UNSPECIFIED");
     let size = match request.parameter("pageSize").map(str::parse::<usize>) {
         None | Some(Ok(0)) => PAGE,
@@ -72,13 +139,14 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> Result<Reply, Repl
     let from = start(request)?;
     let wanted: Vec<&str> =
         request.query.iter().filter(|(name, _)| name == "assetTypes").map(|(_, value)| value.as_str()).collect();
-    let Some(assets) = state.google.below(&parent) else {
-        return Err(error(
-            Service::Google,
-            403,
-            "PERMISSION_DENIED",
-            &format!("The caller does not have permission on {parent}."),
-        ));
+    if let Some(unknown) = wanted.iter().find(|kind| state.google.refused.contains(**kind)) {
+        let message = format!(
+            "No {content} found that matches asset type {unknown} for consumer project: 123456789012. For a list of supported content types and asset types, see https://cloud.google.com/asset-inventory/docs/supported-asset-types"
+        );
+        return Err(invalid(&message));
+    }
+    let Some(assets) = state.google.below(parent) else {
+        return Err(denied(parent));
     };
     let is_wanted = |asset: &Json| {
         let own = asset["assetType"].as_str().unwrap_or_default();
@@ -148,7 +216,7 @@ fn shown(asset: &Json, content: &str) -> Result<Option<Json>, Reply> {
 fn authorized(state: &State, request: &Request) -> Result<(), Reply> {
     let token = request.header("authorization").and_then(|value| value.strip_prefix("Bearer "));
     let valid = token.is_some_and(|token| match state.google.tokens.get(token) {
-        Some(ends) => *ends > state.clock.seconds(),
+        Some(given) => given.ends > state.clock.seconds(),
         None => is_own_jwt(state, token) || state.options.any_token && jwt::read(token).is_none(),
     });
     if valid {
@@ -169,60 +237,10 @@ fn is_own_jwt(state: &State, token: &str) -> bool {
     header["alg"] == "RS256" && issuer.contains('@') && names && in_time(state, &claims) && signed
 }
 
-/// At most an hour long, and now.
-fn in_time(state: &State, claims: &Json) -> bool {
-    let moment = |name: &str| jwt::moment(claims, name).unwrap_or_default();
-    let (issued, expires, now) = (moment("iat"), moment("exp"), state.clock.seconds());
-    expires > now && expires - issued <= 3600 && issued <= now + 300
-}
-
-/// Gives out a token, as token endpoints and the metadata server say it.
-pub(crate) fn granted(state: &mut State) -> Json {
-    let lifetime = state.options.token_lifetime.as_secs() as i64;
-    let token = format!("ya29.c.{}", state.guid());
-    state.google.tokens.insert(token.clone(), state.clock.seconds() + lifetime);
-    json!({ "access_token": token, "expires_in": lifetime, "token_type": "Bearer" })
-}
-
-/// `POST /token`: a service account's JWT for an access token.
-pub(crate) fn token(state: &mut State, request: &Request) -> Result<Reply, Reply> {
-    let form = request.form();
-    let field =
-        |name: &str| form.iter().find(|(own, _)| own == name).map(|(_, value)| value.as_str()).unwrap_or_default();
-    let refused = |code: &str, message: &str| Err(error(Service::Login, 400, code, message));
-    if field("grant_type") != "urn:ietf:params:oauth:grant-type:jwt-bearer" {
-        return refused("unsupported_grant_type", "Invalid grant_type");
-    }
-    let assertion = field("assertion");
-    let Some((header, claims)) = jwt::read(assertion) else {
-        return refused("invalid_grant", "Bad Request");
-    };
-    if !in_time(state, &claims) {
-        let message = "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim.";
-        return refused("invalid_grant", message);
-    }
-    let issuer = claims["iss"].as_str().unwrap_or_default();
-    if header["alg"].as_str() != Some("RS256") || !issuer.contains('@') {
-        return refused("invalid_grant", "Invalid JWT: it must be signed with RS256 by a service account.");
-    }
-    if !claims["aud"].as_str().is_some_and(|audience| audience.ends_with("/token")) {
-        return refused("invalid_grant", "Invalid JWT: Failed audience check.");
-    }
-    if claims["scope"].as_str().is_none_or(str::is_empty) {
-        return refused("invalid_scope", "Invalid OAuth scope or ID token audience provided.");
-    }
-    if let Some(key) = state.options.keys.get(issuer)
-        && !jwt::verifies(assertion, key)
-    {
-        return refused("invalid_grant", "Invalid JWT Signature.");
-    }
-    Ok(Reply::ok(granted(state)))
-}
-
 #[cfg(test)]
 mod tests {
     use axum::body::Bytes;
-    use axum::http::{HeaderMap, HeaderValue, Method};
+    use axum::http::{HeaderMap, HeaderValue};
 
     use super::*;
     use crate::options::Options;
@@ -275,6 +293,26 @@ mod tests {
         let (_, all) = ask(&mut state, "/v1/organizations/2/assets?assetTypes=storage.googleapis.com.*");
         assert_eq!((all["assets"].as_array().unwrap().len(), all["assets"][0].get("resource")), (5, None));
         assert_eq!(ask(&mut state, "/v1/projects/p/assets?contentType=NONE").0, 400);
+    }
+
+    #[test]
+    fn one_unknown_type_refuses_all() {
+        let mut state = cloud();
+        state.google.refuse("a.googleapis.com/Unknown");
+        let uri = "/v1/projects/p/assets?contentType=RESOURCE&assetTypes=storage.googleapis.com/Bucket";
+        assert_eq!(ask(&mut state, uri).0, 200);
+        let (status, body) = ask(&mut state, &format!("{uri}&assetTypes=a.googleapis.com/Unknown"));
+        assert_eq!((status, body["error"]["status"].as_str()), (400, Some("INVALID_ARGUMENT")));
+        assert!(body["error"]["message"].as_str().unwrap().contains("asset type a.googleapis.com/Unknown for"));
+    }
+
+    #[test]
+    fn projects_have_ids_and_numbers() {
+        for name in ["p", "1"] {
+            let (_, body) = ask(&mut cloud(), &format!("/v3/projects/{name}"));
+            assert_eq!((body["name"].as_str(), body["projectId"].as_str()), (Some("projects/1"), Some("p")));
+        }
+        assert_eq!(ask(&mut cloud(), "/v3/projects/other").0, 403);
     }
 
     #[test]

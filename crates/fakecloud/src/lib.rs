@@ -21,6 +21,7 @@ mod control;
 mod directory;
 mod faults;
 mod google;
+mod google_login;
 mod http;
 mod jwt;
 mod login;

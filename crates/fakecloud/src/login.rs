@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use crate::google_login;
 use crate::http::{Reply, Request};
 use crate::jwt;
 use crate::service::{Service, error};
@@ -19,8 +20,11 @@ const ARM: [&str; 2] = ["https://management.azure.com", "https://management.core
 
 /// Answers what is below `/{tenant}/` and `/common/discovery/instance`.
 pub(crate) fn answer(state: &mut State, request: &Request) -> Result<Reply, Reply> {
-    if request.path == "/token" {
-        return crate::google::token(state, request);
+    match request.path.as_str() {
+        "/token" => return google_login::token(state, request),
+        "/v1/token" => return google_login::exchange(state, request),
+        "/tokeninfo" => return google_login::info(state, request),
+        _ => (),
     }
     let path = request.path.clone();
     let segments: Vec<&str> = path.split('/').skip(1).collect();

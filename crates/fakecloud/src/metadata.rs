@@ -10,6 +10,9 @@ use crate::login;
 use crate::service::{Service, error};
 use crate::state::State;
 
+/// The service account of the machine.
+const MACHINE: &str = "fake@fake-project.iam.gserviceaccount.com";
+
 /// Answers what is below `/metadata/`, `/msi/` and `/computeMetadata/`.
 pub(crate) fn answer(state: &mut State, request: &Request) -> Result<Reply, Reply> {
     match request.path.as_str() {
@@ -78,15 +81,15 @@ fn google(state: &mut State, request: &Request) -> Result<Reply, Reply> {
     if request.header("metadata-flavor") != Some("Google") {
         return Err(error(Service::Google, 403, "PERMISSION_DENIED", "Missing Metadata-Flavor:Google header."));
     }
-    let Some(below) = request.path.strip_prefix("/computeMetadata/v1/instance/service-accounts/default/") else {
-        return Err(error(Service::Google, 404, "NOT_FOUND", "There is no such metadata."));
-    };
-    let answer = match below {
-        "token" => crate::google::granted(state),
-        _ => json!({
-            "email": "fake@fake-project.iam.gserviceaccount.com", "aliases": ["default"],
-            "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
+    let answer = match request.path.strip_prefix("/computeMetadata/v1/instance/service-accounts/default") {
+        Some("/token") => crate::google_login::granted(state, Some(MACHINE)),
+        Some("") if request.parameter("recursive") == Some("true") => json!({
+            "email": MACHINE, "aliases": ["default"], "scopes": ["https://www.googleapis.com/auth/cloud-platform"],
         }),
+        _ => {
+            let missing = error(Service::Google, 404, "NOT_FOUND", "There is no such metadata.");
+            return Err(missing.with("metadata-flavor", "Google"));
+        }
     };
     Ok(Reply::ok(answer).with("metadata-flavor", "Google"))
 }
@@ -129,5 +132,7 @@ mod tests {
         let uri = "/computeMetadata/v1/instance/service-accounts/default/token";
         assert_eq!(ask(uri, None).0, 403);
         assert!(ask(uri, Some(("metadata-flavor", "Google"))).1["access_token"].is_string());
+        let uri = "/computeMetadata/v1/instance/service-accounts/default/?recursive=true";
+        assert_eq!(ask(uri, Some(("metadata-flavor", "Google"))).1["email"], MACHINE);
     }
 }

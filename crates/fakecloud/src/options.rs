@@ -1,6 +1,6 @@
 //! How a fake cloud is set up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// How a fake cloud is set up. The default one answers at once, holds nothing and fails never.
@@ -17,6 +17,10 @@ pub struct Options {
     /// Public keys (PKCS#1 `RSAPublicKey`, DER) that signed assertions must verify with, by client id or e-mail address of
     /// the service account. Assertions of others are read but their signature is not checked.
     pub keys: BTreeMap<String, Vec<u8>>,
+    /// E-mail addresses of people who have signed in to Google, by their refresh tokens.
+    pub refresh_tokens: BTreeMap<String, String>,
+    /// Tokens of other identities that Google's Security Token Service takes.
+    pub subject_tokens: BTreeSet<String>,
     /// How long tokens live.
     pub token_lifetime: Duration,
     /// Takes any bearer token that is not a JWT, such as `test`. Expired JWTs are refused all the same.
@@ -49,6 +53,8 @@ impl Default for Options {
             subscriptions: vec!["22222222-2222-2222-2222-222222222222".to_owned()],
             clients: BTreeMap::from([("33333333-3333-3333-3333-333333333333".to_owned(), "secret".to_owned())]),
             keys: BTreeMap::new(),
+            refresh_tokens: BTreeMap::new(),
+            subject_tokens: BTreeSet::new(),
             token_lifetime: Duration::from_secs(3599),
             any_token: false,
             page_size: 100,

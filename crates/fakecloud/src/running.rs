@@ -198,6 +198,11 @@ impl Running {
         locked(&self.state, |state| state.google.add_project(id, number));
     }
 
+    /// Cloud Asset Inventory does not know this type of assets from now on.
+    pub fn refuse_asset_type(&self, asset_type: &str) {
+        locked(&self.state, |state| state.google.refuse(asset_type));
+    }
+
     /// What goes wrong from now on.
     pub fn fault(&self, fault: Fault) {
         locked(&self.state, |state| state.faults.add(fault));

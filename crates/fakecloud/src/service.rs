@@ -16,7 +16,7 @@ pub(crate) enum Service {
     Arm,
     /// Microsoft Graph.
     Directory,
-    /// Cloud Asset Inventory.
+    /// Google's services.
     Google,
     /// Token endpoints and metadata.
     Login,
@@ -31,10 +31,13 @@ impl Service {
         match segments.as_slice() {
             ["_fake", ..] => Self::Control,
             ["v1.0" | "beta", ..] => Self::Directory,
-            ["v1", ..] => Self::Google,
-            ["token"] | ["metadata", ..] | ["msi", ..] | ["computeMetadata", ..] | ["common", "discovery", ..] => {
-                Self::Login
-            }
+            ["v1", "token"] => Self::Login,
+            ["v1" | "v3", ..] => Self::Google,
+            ["token" | "tokeninfo"]
+            | ["metadata", ..]
+            | ["msi", ..]
+            | ["computeMetadata", ..]
+            | ["common", "discovery", ..] => Self::Login,
             [_, "oauth2", ..] | [_, "v2.0", ..] | [_, "discovery", ..] | [_, ".well-known", ..] => Self::Login,
             _ => Self::Arm,
         }
@@ -135,7 +138,9 @@ mod tests {
             ("/providers/Microsoft.ResourceGraph/resources", Service::Arm),
             ("/v1.0/users", Service::Directory),
             ("/v1/projects/p/assets", Service::Google),
+            ("/v3/projects/p", Service::Google),
             ("/token", Service::Login),
+            ("/v1/token", Service::Login),
             ("/tenant/oauth2/v2.0/token", Service::Login),
             ("/tenant/v2.0/.well-known/openid-configuration", Service::Login),
             ("/metadata/endpoints", Service::Login),

@@ -9,15 +9,12 @@ use std::fmt;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::{HeaderName, Method, header};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
-use tokio::io::AsyncReadExt as _;
 use url::{Host, Url};
 
 use super::profile::{Profile, Profiles};
@@ -25,6 +22,7 @@ use super::wire::{Ask, Wire};
 use crate::call::{CallFailure, FailureKind};
 use crate::environment::Environment;
 use crate::http::{Http, HttpRequest, HttpSettings};
+use crate::program::{self, Program};
 use crate::secret::Secret;
 
 /// Credentials are renewed this long before they end.
@@ -530,57 +528,11 @@ async fn metadata(http: &Http, request: HttpRequest) -> Result<String, String> {
     String::from_utf8(answer.body.to_vec()).map_err(|_| "the instance metadata are not text".to_owned())
 }
 
-/// Runs the program of a `credential_process` (without a shell) and reads its keys.
+/// Runs the program of a `credential_process` and reads its keys.
 async fn of_process(command: &str) -> Result<AwsCredentials, CallFailure> {
-    const LONGEST_OUTPUT: u64 = 1 << 20;
-    const LONGEST_RUN: Duration = Duration::from_secs(60);
-    let words = split(command).ok_or_else(|| failed("the credential_process has an open quote"))?;
-    let Some((program, arguments)) = words.split_first() else {
-        return Err(failed("the credential_process is empty"));
-    };
-    let mut child = tokio::process::Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| failed(format!("cannot run the credential_process {program}: {error}")))?;
-    let mut output = zeroize::Zeroizing::new(Vec::new());
-    let running = async {
-        if let Some(stdout) = child.stdout.take() {
-            stdout.take(LONGEST_OUTPUT).read_to_end(&mut output).await?;
-        }
-        child.wait().await
-    };
-    let status = match tokio::time::timeout(LONGEST_RUN, running).await {
-        Ok(Ok(status)) => status,
-        Ok(Err(error)) => return Err(failed(format!("the credential_process {program} broke off: {error}"))),
-        Err(_) => return Err(failed(format!("the credential_process {program} ran too long"))),
-    };
-    if !status.success() {
-        return Err(failed(format!("the credential_process {program} failed ({status})")));
-    }
+    let program = Program { command, named: "credential_process", variables: &[] };
+    let output = program::output_of(program).await.map_err(failed)?;
     Keys::read(&output, "the credential_process").map_err(failed)
-}
-
-/// Words of a command line, with single and double quotes; none when a quote stays open.
-fn split(command: &str) -> Option<Vec<String>> {
-    let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
-    for letter in command.chars() {
-        match (quote, letter) {
-            (Some(open), _) if letter == open => quote = None,
-            (Some(_), _) => word.get_or_insert_default().push(letter),
-            (None, '"' | '\'') => {
-                quote = Some(letter);
-                word.get_or_insert_default();
-            }
-            (None, _) if letter.is_whitespace() => words.extend(word.take()),
-            (None, _) => word.get_or_insert_default().push(letter),
-        }
-    }
-    words.extend(word);
-    quote.is_none().then_some(words)
 }
 
 #[cfg(test)]

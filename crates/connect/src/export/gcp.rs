@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use yagura_content::TemplateValues;
-use yagura_model::{Answer, Cloud, Document, Kind, Resource, ResourceId, Scope, ScopeLevel, Timestamp, Value};
+use yagura_model::{Answer, Cause, Cloud, Document, Kind, Resource, ResourceId, Scope, ScopeLevel, Timestamp, Value};
 
 use super::{FileState, Reader, items};
 
@@ -31,7 +31,16 @@ pub(super) struct GoogleProjects {
     /// Whether the estate holds policy rows, so that an asset without one has no policy.
     policies_seen: bool,
     /// Assets that could have a policy.
-    may_have_policy: Vec<ResourceId>,
+    may_have_policy: Vec<(ResourceId, Kind)>,
+    /// Kinds whose policies could not be read somewhere: an asset of theirs without one may have one.
+    failed_policies: HashMap<Kind, Cause>,
+}
+
+impl GoogleProjects {
+    /// Policies of this kind could not be read.
+    pub(super) fn policies_failed(&mut self, kind: Kind, cause: Cause) {
+        self.failed_policies.entry(kind).or_insert(cause);
+    }
 }
 
 impl Reader<'_> {
@@ -66,7 +75,7 @@ impl Reader<'_> {
         }
         let described = self.names.facts(&kind);
         if described.is_some_and(|facts| facts.described.attached.contains_key(IAM_POLICY)) {
-            self.projects.may_have_policy.push(id.clone());
+            self.projects.may_have_policy.push((id.clone(), kind.clone()));
         }
         let json_text = described.map_or(&[][..], |facts| &facts.described.json_text);
         let document = items::with_json_text(document, json_text);
@@ -153,12 +162,13 @@ impl Reader<'_> {
             }
             if policy_only { self.sink.inline_copy(resource) } else { self.resource(resource, 0, None) }
         }
-        if !self.projects.policies_seen {
-            return;
-        }
         let call: Arc<str> = IAM_POLICY.into();
-        for id in std::mem::take(&mut self.projects.may_have_policy) {
-            self.sink.attach(id, call.clone(), Answer::Absent);
+        for (id, kind) in std::mem::take(&mut self.projects.may_have_policy) {
+            match self.projects.failed_policies.get(&kind) {
+                Some(cause) => self.sink.attach(id, call.clone(), Answer::Failed(cause.clone())),
+                None if self.projects.policies_seen => self.sink.attach(id, call.clone(), Answer::Absent),
+                None => (),
+            }
         }
     }
 }

@@ -85,6 +85,10 @@ impl Recorded<'_> {
 
 impl Reader<'_> {
     pub(super) fn recorded_answer(&mut self, line: Value<'_>, record: u64, file: &mut FileState) -> Result<(), String> {
+        if line.get("error").is_some_and(|error| error.get("again").is_some()) {
+            // Asked again in parts, whose answers are lines of their own.
+            return Ok(());
+        }
         let recorded = self.recorded(line)?;
         let service = recorded.service.to_ascii_lowercase();
         match (recorded.cloud, service.as_str()) {
@@ -342,9 +346,13 @@ impl Reader<'_> {
         match &recorded.answer {
             // An inventory that is switched off says nothing about what there is.
             Err(refused) => {
-                for kind in kinds.iter().filter(|_| is_resource) {
-                    let failed = Listing::Failed(recorded.failure(refused));
-                    self.sink.listing(kind.clone(), Place::scope(recorded.scope.clone()), failed);
+                for kind in kinds {
+                    let cause = recorded.failure(refused);
+                    if is_resource {
+                        self.sink.listing(kind, Place::scope(recorded.scope.clone()), Listing::Failed(cause));
+                    } else {
+                        self.projects.policies_failed(kind, cause);
+                    }
                 }
                 Ok(())
             }

@@ -5,6 +5,7 @@
 //! killed goes on by reading the lines it kept. A failed call becomes the line of its error: it ends nothing, and what
 //! it should have listed is unknown.
 
+mod parts;
 mod plan;
 mod probe;
 mod replay;
@@ -12,7 +13,7 @@ mod replay;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
 use yagura_content::ResourceType;
 use yagura_model::{Checkpoints, Document, Kind, Problem, Sink, Timestamp};
@@ -168,8 +169,7 @@ impl Run<'_> {
 
     fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
         match &outcome {
-            // A service that is not offered or enabled there holds nothing: that is an answer.
-            Err(failure) if failure.kind != FailureKind::NotOffered => self.progress.failed += 1,
+            Err(failure) if !is_not_there(&asked.call, failure) => self.progress.failed += 1,
             _ => self.progress.answered += 1,
         }
         let line = line_of(&asked.call, &outcome, self.now).to_string();
@@ -197,6 +197,7 @@ impl Run<'_> {
             }
         };
         let next = document.root().get("next").filter(|next| next.is_object()).map(|next| next.to_json());
+        let again = again_of(&document);
         self.reader.document(document, self.progress.answered + self.progress.resumed, &mut self.file);
         if let Some(Json::Object(next)) = next {
             if asked.page >= options.most_pages {
@@ -210,6 +211,9 @@ impl Run<'_> {
         for follow_up in self.reader.take_follow_ups() {
             let call = self.call_of(follow_up);
             self.enqueue(call, 1);
+        }
+        for part in again {
+            self.enqueue(asked.call.with(&part), 1);
         }
     }
 
@@ -243,7 +247,21 @@ impl Run<'_> {
     }
 }
 
-/// A page, or the failure of a call, as a recorded answer. `next` says how the following page is asked for.
+/// Whether a failure means that the place holds nothing. The inventory itself is not such a place: without it, nothing
+/// is known.
+fn is_not_there(call: &Call, failure: &CallFailure) -> bool {
+    failure.kind == FailureKind::NotOffered && call.service != "cloudasset"
+}
+
+/// The parts in which a line says that its call is asked again.
+fn again_of(line: &Document) -> Vec<Map<String, Json>> {
+    let again = line.root().get("error").and_then(|error| error.get("again"));
+    let parts = again.into_iter().flat_map(|again| again.items()).map(|part| part.to_json());
+    parts.filter_map(|part| if let Json::Object(part) = part { Some(part) } else { None }).collect()
+}
+
+/// A page, or the failure of a call, as a recorded answer. `next` says how the following page is asked for, `again` in
+/// which parts a refused call is asked anew.
 fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> Json {
     let mut line = json!({
         "cloud": call.cloud, "scope": call.scope, "service": call.service, "operation": call.operation,
@@ -264,10 +282,17 @@ fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> 
                 set("next", Json::Object(next.clone()));
             }
         }
-        Err(failure) if failure.kind == FailureKind::NotOffered => {
-            set("error", json!({ "code": failure.code, "message": failure.message, "notOffered": true }));
+        Err(failure) => {
+            let mut error = json!({ "code": failure.code, "message": failure.message });
+            let again = parts::of(call, failure);
+            if !again.is_empty() {
+                error["again"] = again.into();
+            }
+            if is_not_there(call, failure) {
+                error["notOffered"] = true.into();
+            }
+            set("error", error);
         }
-        Err(failure) => set("error", json!({ "code": failure.code, "message": failure.message })),
     }
     line
 }

@@ -15,7 +15,7 @@ use yagura_model::{
     Scope, Timestamp,
 };
 
-const TYPES: [(&str, &str); 4] = [
+const TYPES: [(&str, &str); 6] = [
     (
         "resource-types/aws/s3/bucket.yaml",
         "
@@ -64,6 +64,28 @@ title: { en: Rule }
 category: database
 list: { arm: '{parent}/firewallRules', api_version: 2021-11-01, parent: Microsoft.Sql/servers }
 permissions: [Microsoft.Sql/servers/firewallRules/read]
+",
+    ),
+    (
+        "resource-types/gcp/storage/bucket.yaml",
+        "
+kind: storage.googleapis.com/Bucket
+cloud: gcp
+title: { en: Bucket }
+category: storage
+list: { asset: storage.googleapis.com/Bucket, content: [RESOURCE, IAM_POLICY] }
+attached: { iamPolicy: { content: IAM_POLICY } }
+",
+    ),
+    (
+        "resource-types/gcp/old/thing.yaml",
+        "
+kind: old.googleapis.com/Thing
+cloud: gcp
+title: { en: Thing }
+category: integration
+list: { asset: old.googleapis.com/Thing, content: [RESOURCE, IAM_POLICY] }
+attached: { iamPolicy: { content: IAM_POLICY } }
 ",
     ),
 ];
@@ -324,4 +346,113 @@ fn keys_of_calls_do_not_depend_on_the_order_of_parameters() {
         params: params.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))).collect::<Map<_, _>>(),
     };
     assert_eq!(call([("a", "1"), ("b", "2")]).key(), call([("b", "2"), ("a", "1")]).key());
+}
+
+const BUCKET: &str = "storage.googleapis.com/Bucket";
+const THING: &str = "old.googleapis.com/Thing";
+
+/// `cloudasset:assets.list` of these types.
+fn assets(types: &[&str], content: &str) -> String {
+    format!("cloudasset:assets.list - {}", json!({ "assetTypes": types, "contentType": content }))
+}
+
+fn google() -> Target {
+    Target::Gcp { scope: "projects/p".into() }
+}
+
+/// An asset with its document, its policy, or both.
+fn asset(kind: &str, name: &str, with: Json) -> Json {
+    let mut asset = json!({ "name": name, "assetType": kind, "ancestors": ["projects/1"] });
+    asset.as_object_mut().unwrap().extend(with.as_object().unwrap().clone());
+    asset
+}
+
+/// A cloud with a bucket, which does not know things.
+fn without_things() -> Played {
+    let bucket = "//storage.googleapis.com/b";
+    let mut cloud = Played::default()
+        .with(
+            &assets(&[BUCKET], "RESOURCE"),
+            json!({ "assets": [asset(BUCKET, bucket, json!({ "resource": { "data": { "name": "b" } } }))] }),
+            None,
+        )
+        .with(
+            &assets(&[BUCKET], "IAM_POLICY"),
+            json!({ "assets": [asset(BUCKET, bucket, json!({ "iamPolicy": { "bindings": [] } }))] }),
+            None,
+        );
+    for content in ["RESOURCE", "IAM_POLICY"] {
+        for types in [&[THING, BUCKET][..], &[THING]] {
+            cloud = cloud.failing(&assets(types, content), FailureKind::Refused, "INVALID_ARGUMENT");
+        }
+    }
+    cloud
+}
+
+#[test]
+fn an_unknown_asset_type_does_not_hide_the_others() {
+    let cloud = without_things();
+    let mut lines = Vec::new();
+    let mut record = |line: &str| {
+        lines.push(line.to_owned());
+        Ok(())
+    };
+    let (estate, _) =
+        run(&cloud, google(), &mut NoCheckpoints, CollectOptions { record: Some(&mut record), ..options() });
+    let check = |estate: &MemoryEstate| {
+        let ids: Vec<_> = estate.resources().iter().map(|resource| resource.id.to_string()).collect();
+        assert_eq!(ids, ["//storage.googleapis.com/b"]);
+        assert!(matches!(estate.resources()[0].attachment("iamPolicy"), Some(Answer::Found(_))));
+        let scope = Scope::account(Cloud::Gcp, "projects/p");
+        assert_eq!(estate.listing(&Kind::new(BUCKET), &scope, None), Listing::Complete);
+        let Listing::Failed(cause) = estate.listing(&Kind::new(THING), &scope, None) else { panic!("it is unknown") };
+        assert!(cause.to_string().contains("INVALID_ARGUMENT"), "{cause}");
+    };
+    check(&estate);
+    assert_eq!(cloud.asked().len(), 6, "all, the bucket and the thing, of both contents: {:?}", cloud.asked());
+    let mut replay = Replay::default();
+    lines.iter().for_each(|line| replay.add(line).unwrap());
+    check(&run(&replay, google(), &mut NoCheckpoints, options()).0);
+}
+
+#[test]
+fn policies_that_could_not_be_read_are_unknown() {
+    let bucket = |name: &str| asset(BUCKET, name, json!({ "resource": { "data": { "name": "b" } } }));
+    let thing = asset(THING, "//old.googleapis.com/projects/p/t", json!({ "resource": { "data": {} } }));
+    let seen = asset(BUCKET, "//storage.googleapis.com/a", json!({ "iamPolicy": { "bindings": [] } }));
+    let first = assets(&[THING, BUCKET], "IAM_POLICY");
+    let next = json!({ "pageToken": "2" });
+    let second = format!(
+        "cloudasset:assets.list - {}",
+        json!({ "assetTypes": [THING, BUCKET], "contentType": "IAM_POLICY", "pageToken": "2" })
+    );
+    let cloud = Played::default()
+        .with(
+            &assets(&[THING, BUCKET], "RESOURCE"),
+            json!({ "assets": [bucket("//storage.googleapis.com/a"), bucket("//storage.googleapis.com/b"), thing] }),
+            None,
+        )
+        .with(&first, json!({ "assets": [seen] }), Some(next))
+        .failing(&second, FailureKind::Unavailable, "UNAVAILABLE");
+    let (estate, _) = run(&cloud, google(), &mut NoCheckpoints, options());
+    let policy = |id: &str| {
+        let found = estate.by_id(&ResourceId::new(Cloud::Gcp, id)).unwrap();
+        found.attachment("iamPolicy").cloned()
+    };
+    assert!(matches!(policy("//storage.googleapis.com/a"), Some(Answer::Found(_))));
+    for id in ["//storage.googleapis.com/b", "//old.googleapis.com/projects/p/t"] {
+        assert!(matches!(policy(id), Some(Answer::Failed(_))), "{id}: {:?}", policy(id));
+    }
+}
+
+#[test]
+fn an_inventory_that_is_switched_off_is_no_empty_cloud() {
+    let mut cloud = Played::default();
+    for content in ["RESOURCE", "IAM_POLICY"] {
+        cloud = cloud.failing(&assets(&[THING, BUCKET], content), FailureKind::NotOffered, "SERVICE_DISABLED");
+    }
+    let (estate, _) = run(&cloud, google(), &mut NoCheckpoints, options());
+    let scope = Scope::account(Cloud::Gcp, "projects/p");
+    let Listing::Failed(cause) = estate.listing(&Kind::new(BUCKET), &scope, None) else { panic!("it is unknown") };
+    assert!(cause.to_string().contains("SERVICE_DISABLED"), "{cause}");
 }

@@ -274,13 +274,6 @@ async fn credentials_near_their_end_serve_when_no_others_come() {
 }
 
 #[test]
-fn command_lines_are_split_at_blanks_outside_of_quotes() {
-    let words = |text: &str| split(text).map(|words| words.join("|"));
-    assert_eq!(words(r#"a "b c" 'd "e' f"g"h "" "#).unwrap(), r#"a|b c|d "e|fgh|"#);
-    assert_eq!((words(""), words("a 'b")), (Some(String::new()), None));
-}
-
-#[test]
 fn keys_are_not_shown() {
     let keys = AwsCredentials {
         session_token: Some(Secret::new("hunter2")),
