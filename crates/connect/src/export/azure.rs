@@ -10,10 +10,12 @@ use super::{FileState, Reader};
 const ROOT: &str = "/";
 
 impl Reader<'_> {
-    /// One resource. `file` is given for rows of exports, whose kinds count as listed.
+    /// One resource. Its kind is its `type`, else what its id says, else what was asked for. `file` is given for rows of
+    /// exports, whose kinds count as listed.
     pub(super) fn azure_row(
         &mut self,
         document: Document,
+        asked: Option<&Kind>,
         record: u64,
         file: Option<&mut FileState>,
     ) -> Result<(), String> {
@@ -21,9 +23,10 @@ impl Reader<'_> {
         let Some(id) = text(root, "id") else { return Err("an Azure resource without `id`".to_owned()) };
         let kind = match text(root, "type").filter(|kind| kind.contains('/')) {
             Some(name) => self.names.kind(name),
-            None => match kind_in_id(id) {
-                Some(name) => self.names.kind(&name),
-                None => return Err(format!("the Azure resource {id} has no `type`, and its id names none")),
+            None => match (kind_in_id(id), asked) {
+                (Some(name), _) => self.names.kind(&name),
+                (None, Some(asked)) => asked.clone(),
+                (None, None) => return Err(format!("the Azure resource {id} has no `type`, and its id names none")),
             },
         };
         let scope = self.azure_scope(id, text(root, "tenantId"));

@@ -236,7 +236,7 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn document(&mut self, document: Document, record: u64, file: &mut FileState) {
         let outcome = match Shape::of(document.root()) {
-            Shape::AzureRow => self.azure_row(document, record, Some(file)),
+            Shape::AzureRow => self.azure_row(document, None, record, Some(file)),
             Shape::GoogleAsset => self.google_asset(document.root(), record, file),
             Shape::RecordedAnswer => self.recorded_answer(document.root(), record, file),
             Shape::Page(list) => {

@@ -82,13 +82,18 @@ impl<'a> Names<'a> {
         calls
     }
 
-    /// The kinds that are listed in a Resource Graph table.
+    /// The kinds that are listed in a Resource Graph table, with those that stand inside their documents.
     pub(crate) fn kinds_of_table(&self, table: &str) -> Vec<Kind> {
         let listed = |facts: &&TypeFacts<'a>| {
             let mut lists = facts.described.list.as_slice().iter();
             lists.any(|list| list.table.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(table)))
         };
-        self.types.values().filter(listed).map(|facts| facts.described.kind.clone()).collect()
+        let listed = self.types.values().filter(listed);
+        let kinds = listed.flat_map(|facts| {
+            let inside = facts.inline.iter().map(|(_, kind)| kind);
+            std::iter::once(&facts.described.kind).chain(inside).cloned()
+        });
+        kinds.collect()
     }
 
     pub(crate) fn text(&mut self, text: &str) -> Arc<str> {

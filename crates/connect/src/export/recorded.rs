@@ -298,7 +298,7 @@ impl Reader<'_> {
                 let rows: Vec<Value<'_>> = list.map_or_else(|| vec![*answer], |list| list.items().collect());
                 let mut fault = None;
                 for row in rows {
-                    if let Err(reason) = self.azure_row(row.to_document(), record, None) {
+                    if let Err(reason) = self.azure_row(row.to_document(), Some(&kind), record, None) {
                         fault = Some(reason);
                     }
                 }
@@ -330,7 +330,7 @@ impl Reader<'_> {
         let rows = recorded.answer.as_ref().ok().and_then(|answer| answer.get("data"));
         let mut fault = None;
         for row in rows.into_iter().flat_map(Value::items) {
-            if let Err(reason) = self.azure_row(row.to_document(), record, None) {
+            if let Err(reason) = self.azure_row(row.to_document(), None, record, None) {
                 fault = Some(reason);
             }
         }

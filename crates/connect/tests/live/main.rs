@@ -1,5 +1,6 @@
 //! Live collection against a cloud that is played by a table of answers.
 
+mod azure;
 mod permissions;
 mod probe;
 
@@ -91,7 +92,11 @@ attached: { iamPolicy: { content: IAM_POLICY } }
 ];
 
 fn catalogue() -> Catalogue {
-    let files = TYPES.iter().map(|(path, text)| ContentFile::yaml(*path, *text)).collect();
+    catalogue_of(&TYPES)
+}
+
+fn catalogue_of(types: &[(&'static str, &'static str)]) -> Catalogue {
+    let files = types.iter().map(|(path, text)| ContentFile::yaml(*path, *text)).collect();
     let (catalogue, diagnostics) = Catalogue::load(&[Layer { files, shipped: false }]);
     assert_eq!(diagnostics, []);
     catalogue
@@ -455,4 +460,57 @@ fn an_inventory_that_is_switched_off_is_no_empty_cloud() {
     let scope = Scope::account(Cloud::Gcp, "projects/p");
     let Listing::Failed(cause) = estate.listing(&Kind::new(BUCKET), &scope, None) else { panic!("it is unknown") };
     assert!(cause.to_string().contains("SERVICE_DISABLED"), "{cause}");
+}
+
+const INSIDE: [(&str, &str); 2] = [
+    (
+        "resource-types/azure/network/virtual-network.yaml",
+        "
+kind: Microsoft.Network/virtualNetworks
+cloud: azure
+title: { en: Network }
+category: network
+list: { table: resources }
+inline: [{ path: properties.subnets, kind: Microsoft.Network/virtualNetworks/subnets }]
+permissions: { none: test }
+",
+    ),
+    (
+        "resource-types/azure/resources/provider.yaml",
+        "
+kind: Microsoft.Resources/subscriptions/providers
+cloud: azure
+title: { en: Provider }
+category: management
+list: { arm: '{parent}/providers', api_version: 2025-04-01, parent: Microsoft.Network/virtualNetworks }
+permissions: { none: test }
+",
+    ),
+];
+
+#[test]
+fn kinds_inside_a_listed_kind_are_listed_and_rows_without_a_type_are_what_was_asked_for() {
+    let network = "/subscriptions/s1/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v";
+    let arm = format!(
+        "arm:Microsoft.Resources/subscriptions/providers - {}",
+        json!({"api_version": "2025-04-01", "parent": network, "path": format!("{network}/providers")})
+    );
+    let query = "resourcegraph:resources - {\"query\":\"resources | order by id asc\",\"subscriptions\":[\"s1\"]}";
+    let cloud = Played::default()
+        .with(query, json!({"data": [{"id": network, "type": "microsoft.network/virtualnetworks"}]}), None)
+        .with(&arm, json!({"value": [{"id": "/subscriptions/s1/providers/Microsoft.Insights"}]}), None);
+    let targets = [Target::Azure { tenant: None, subscriptions: vec!["s1".into()] }];
+    let catalogue = catalogue_of(&INSIDE);
+    let mut builder = EstateBuilder::new();
+    let types = catalogue.resource_types();
+    let collected = collect(&cloud, &targets, types, &mut builder, &mut NoCheckpoints, options());
+    futures_executor::block_on(collected);
+    let estate = builder.finish(catalogue.kinds());
+    let scope = Scope::account(Cloud::Azure, "/subscriptions/s1");
+    let subnets = Kind::new("Microsoft.Network/virtualNetworks/subnets");
+    assert_eq!(estate.listing(&subnets, &scope, None), Listing::Complete);
+    let provider = ResourceId::new(Cloud::Azure, "/subscriptions/s1/providers/Microsoft.Insights");
+    let kind = estate.by_id(&provider).unwrap().kind.to_string();
+    assert_eq!(kind, "Microsoft.Resources/subscriptions/providers");
+    assert!(estate.problems().is_empty(), "{:?}", estate.problems());
 }
