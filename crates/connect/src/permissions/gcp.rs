@@ -1,7 +1,6 @@
 //! A custom role of Google Cloud, the predefined roles that would do, and the APIs to enable.
 
 use std::collections::BTreeSet;
-use std::str::FromStr;
 
 use serde::Serialize;
 use serde_json::json;
@@ -21,25 +20,6 @@ pub enum GcpLevel {
     Project,
     /// In an organization, for it, its folders and its projects.
     Organization,
-}
-
-impl FromStr for GcpLevel {
-    type Err = DefinitionError;
-
-    /// Of `projects/x` or `organizations/1`. A folder has no custom roles of its own.
-    fn from_str(text: &str) -> Result<Self, DefinitionError> {
-        let is_id = |id: &str| {
-            !id.is_empty() && id.chars().all(|letter| letter.is_ascii_alphanumeric() || ".:-".contains(letter))
-        };
-        match text.split_once('/') {
-            Some(("projects", id)) if is_id(id) => Ok(Self::Project),
-            Some(("organizations", id)) if is_id(id) => Ok(Self::Organization),
-            _ => {
-                let why = "custom roles are made in projects/ID or organizations/ID";
-                Err(DefinitionError::Scope { scope: text.to_owned(), why })
-            }
-        }
-    }
 }
 
 /// A custom role with what belongs to it.
@@ -152,24 +132,4 @@ fn predefined(permissions: &[&str]) -> (Vec<PredefinedRole>, Vec<String>) {
         }
     }
     (roles, open.into_iter().map(str::to_owned).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_level_is_told_by_the_scope() {
-        for (scope, wanted) in [
-            ("projects/web", Some(GcpLevel::Project)),
-            ("projects/example.com:web", Some(GcpLevel::Project)),
-            ("organizations/1", Some(GcpLevel::Organization)),
-            ("folders/1", None),
-            ("projects/", None),
-            ("projects/a/b", None),
-            ("project", None),
-        ] {
-            assert_eq!(scope.parse::<GcpLevel>().ok(), wanted, "{scope}");
-        }
-    }
 }

@@ -96,7 +96,7 @@ pub enum DefinitionError {
     /// No permission is needed, or none is known.
     #[error("there is nothing to define: {0}")]
     Nothing(String),
-    /// A scope where Azure or Google Cloud takes no custom role.
+    /// A scope where Azure takes no custom role.
     #[error("`{scope}` is no scope for a custom role: {why}")]
     Scope {
         /// The scope as it was given.
