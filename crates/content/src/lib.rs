@@ -19,6 +19,7 @@ pub use check::{CheckReport, run_tests};
 pub use diagnostic::{Diagnostic, Gravity};
 pub use files::{ContentFile, shipped};
 pub use permissions::{Permissions, only_reads};
+pub use reading::Readings;
 pub use recommendation::{Expect, Fix, Mappings, Parameter, Recommendation, RelatedRow, Test, TestAnswer};
 pub use resource_type::{
     AttachedCall, ImpliedPlace, InlineChildren, ItemStep, Items, ListCall, RelationSpec, ResourceType, TemplateValues,

@@ -1,40 +1,61 @@
 //! Which recommendations need a kind, or an answer about resources of a kind.
 
+use std::collections::{BTreeSet, HashMap};
+
 use serde_json::Value as Json;
 use yagura_model::Kind;
 
 use crate::catalogue::{Catalogue, CompiledRecommendation};
 
-impl Catalogue {
+/// The recommendations of a catalogue by the kinds that they need.
+pub struct Readings<'a> {
+    by_kind: HashMap<Kind, Vec<&'a CompiledRecommendation>>,
+}
+
+impl<'a> Readings<'a> {
     /// The recommendations that cannot be decided without a kind; with `answer`, without that attached answer of it.
     ///
-    /// Errs on the side of naming too many: a relation of one name counts for every kind that declares it.
-    pub fn recommendations_reading<'a>(
-        &'a self,
-        kind: &'a Kind,
-        answer: Option<&'a str>,
-    ) -> impl Iterator<Item = &'a CompiledRecommendation> {
-        let reads = move |recommendation: &&CompiledRecommendation| {
-            self.reaches(recommendation, kind) && answer.is_none_or(|answer| mentions(recommendation, answer))
-        };
-        self.recommendations().iter().filter(reads)
+    /// Errs on the side of naming too many: a relation whose kind the rule does not say counts for every kind that
+    /// declares one of that name.
+    pub fn of(&self, kind: &Kind, answer: Option<&str>) -> impl Iterator<Item = &'a CompiledRecommendation> {
+        let reading = self.by_kind.get(kind).map_or(&[][..], Vec::as_slice);
+        reading.iter().copied().filter(move |found| answer.is_none_or(|answer| mentions(found, answer)))
     }
+}
 
-    /// Whether a rule speaks of a kind or walks to it.
-    fn reaches(&self, recommendation: &CompiledRecommendation, kind: &Kind) -> bool {
-        if recommendation.source.applies_to.as_slice().contains(kind) || recommendation.rule.kinds_read().contains(kind)
-        {
-            return true;
+/// The kinds that relations lead to, by name and by the kind that declares them.
+type Relations = HashMap<String, Vec<(Kind, Vec<Kind>)>>;
+
+impl Catalogue {
+    /// Which recommendations need which kind.
+    pub fn readings(&self) -> Readings<'_> {
+        let mut relations = Relations::new();
+        for facts in self.kinds().iter() {
+            for (name, relation) in &facts.relations {
+                let leads = (facts.kind.clone(), relation.kinds.clone());
+                relations.entry(name.to_string()).or_default().push(leads);
+            }
         }
-        let kinds = self.kinds();
-        recommendation.rule.relations_used().iter().any(|(from, name)| {
-            kinds.iter().any(|facts| {
-                let starts_here = from.as_ref().is_none_or(|from| facts.kind == *from);
-                let relation = facts.relations.get(name.as_str());
-                starts_here && relation.is_some_and(|relation| relation.kinds.contains(kind))
-            })
-        })
+        let mut by_kind: HashMap<Kind, Vec<&CompiledRecommendation>> = HashMap::new();
+        for recommendation in self.recommendations() {
+            for kind in reached(recommendation, &relations) {
+                by_kind.entry(kind).or_default().push(recommendation);
+            }
+        }
+        Readings { by_kind }
     }
+}
+
+/// The kinds that a rule speaks of, or walks to.
+fn reached(recommendation: &CompiledRecommendation, relations: &Relations) -> BTreeSet<Kind> {
+    let own = recommendation.source.applies_to.as_slice();
+    let mut kinds: BTreeSet<Kind> = own.iter().chain(recommendation.rule.kinds_read()).cloned().collect();
+    for (from, name) in recommendation.rule.relations_used() {
+        let declared = relations.get(&name).into_iter().flatten();
+        let from_here = declared.filter(|(kind, _)| from.as_ref().is_none_or(|from| kind == from));
+        kinds.extend(from_here.flat_map(|(_, leads_to)| leads_to.iter().cloned()));
+    }
+    kinds
 }
 
 /// Whether some path or expression of a rule begins with the name of an attached answer.
@@ -125,8 +146,8 @@ mod tests {
         ];
         for (kind, answer, wanted) in rows {
             let kind = Kind::new(kind);
-            let found = catalogue.recommendations_reading(&kind, answer);
-            let mut slugs: Vec<_> = found.filter_map(|found| found.source.slug.as_deref()).collect();
+            let mut slugs: Vec<_> =
+                catalogue.readings().of(&kind, answer).filter_map(|found| found.source.slug.as_deref()).collect();
             slugs.sort_unstable();
             assert_eq!(slugs, wanted, "{kind} {answer:?}");
         }

@@ -8,7 +8,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
-use yagura_content::{Catalogue, ListCall, ResourceType};
+use yagura_content::{Catalogue, ListCall, Readings, ResourceType};
 use yagura_model::{Cloud, Document, Kind, Sink, Timestamp};
 
 use super::{Target, line_of, plan};
@@ -184,6 +184,7 @@ pub async fn probe<C: Caller>(
     reader.remember_follow_ups();
     let mut run = Run {
         catalogue,
+        readings: catalogue.readings(),
         calls: Calls::new(types),
         reader,
         file: FileState::new("probe".to_owned(), true),
@@ -238,6 +239,7 @@ impl Tried {
 
 struct Run<'r> {
     catalogue: &'r Catalogue,
+    readings: Readings<'r>,
     calls: Calls<'r>,
     reader: Reader<'r>,
     file: FileState,
@@ -336,7 +338,7 @@ impl Run<'_> {
         let mut unknown = BTreeSet::new();
         if outcome.loses() {
             for subject in &subjects {
-                let needing = self.catalogue.recommendations_reading(&subject.kind, subject.answer.as_deref());
+                let needing = self.readings.of(&subject.kind, subject.answer.as_deref());
                 unknown.extend(needing.map(|recommendation| recommendation.key.clone()));
             }
         }

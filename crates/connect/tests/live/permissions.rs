@@ -260,3 +260,27 @@ fn the_roles_of_google_for_the_shipped_content_are_whole() {
     both.sort_by_key(|permission| permission.to_ascii_lowercase());
     assert_eq!(both, included(&organization.definition));
 }
+
+#[test]
+fn the_document_names_what_the_shipped_content_needs() {
+    let document = include_str!("../../../../docs/permissions.md");
+    let catalogue = whole();
+    let role = gcp_role(&catalogue, Access::Read, GcpLevel::Organization).unwrap();
+    let azure = azure_role(&catalogue, Access::Read, &scopes()).unwrap();
+    let mut wanted: Vec<String> = azure.graph.into_iter().map(|graph| format!("| `{}` |", graph.permission)).collect();
+    let graph =
+        wanted.iter().map(|row| row.trim_matches(|letter| "|` ".contains(letter))).collect::<Vec<_>>().join(" ");
+    wanted.push(format!("for name in {graph}; do"));
+    wanted.push(format!("gcloud services enable {}", enabled(&role.apis)));
+    wanted.extend(role.predefined.iter().map(|predefined| format!("`{}`", predefined.role)));
+    for words in wanted {
+        assert!(document.contains(&words), "docs/permissions.md does not say: {words}");
+    }
+}
+
+/// The APIs as the document writes them: the inventory first.
+fn enabled(apis: &[String]) -> String {
+    let (first, others): (Vec<&str>, Vec<&str>) =
+        apis.iter().map(String::as_str).partition(|api| *api == "cloudasset.googleapis.com");
+    [first, others].concat().join(" ")
+}
