@@ -67,7 +67,9 @@ fn twenty_thousand_resources_are_read_within_the_quota() {
     let started = Instant::now();
     let (estate, summary, client) = collected(&cloud, is_table);
     let seconds = started.elapsed().as_secs_f64();
-    let (found, there) = (ids(&estate), cloud.ids());
+    let (found, mut there) = (ids(&estate), cloud.ids());
+    // Locations of a provider are no resources: no table of Resource Graph holds them.
+    there.retain(|id| !id.contains("/providers/Microsoft.Security/locations"));
     let missing: Vec<_> = there.iter().filter(|id| !found.contains(&id.to_lowercase())).collect();
     assert!(there.len() >= 20_000, "{} resources", there.len());
     assert_eq!(missing, Vec::<&String>::new(), "of {}", there.len());

@@ -75,7 +75,8 @@ cloud: gcp
 title: { en: Bucket }
 category: storage
 list: { asset: storage.googleapis.com/Bucket, content: [RESOURCE, IAM_POLICY] }
-attached: { iamPolicy: { content: IAM_POLICY } }
+attached: { iamPolicy: { content: IAM_POLICY, permissions: { none: test } } }
+permissions: { none: test }
 ",
     ),
     (
@@ -86,7 +87,8 @@ cloud: gcp
 title: { en: Thing }
 category: integration
 list: { asset: old.googleapis.com/Thing, content: [RESOURCE, IAM_POLICY] }
-attached: { iamPolicy: { content: IAM_POLICY } }
+attached: { iamPolicy: { content: IAM_POLICY, permissions: { none: test } } }
+permissions: { none: test }
 ",
     ),
 ];
@@ -503,7 +505,8 @@ fn kinds_inside_a_listed_kind_are_listed_and_rows_without_a_type_are_what_was_as
     let catalogue = catalogue_of(&INSIDE);
     let mut builder = EstateBuilder::new();
     let types = catalogue.resource_types();
-    let collected = collect(&cloud, &targets, types, &mut builder, &mut NoCheckpoints, options());
+    let mut nothing = NoCheckpoints;
+    let collected = collect(&cloud, &targets, types, &mut builder, &mut nothing, options());
     futures_executor::block_on(collected);
     let estate = builder.finish(catalogue.kinds());
     let scope = Scope::account(Cloud::Azure, "/subscriptions/s1");

@@ -80,7 +80,8 @@ const RECOMMENDATIONS: [(&str, &str, &str, &str); 6] = [
 ];
 
 fn catalogue() -> Catalogue {
-    let types = TYPES.iter().chain(&MORE_TYPES).map(|(path, text)| ContentFile::yaml(*path, *text));
+    let types = TYPES.iter().filter(|(path, _)| !path.contains("/gcp/"));
+    let types = types.chain(&MORE_TYPES).map(|(path, text)| ContentFile::yaml(*path, *text));
     let mut files: Vec<ContentFile> = types.collect();
     files.push(ContentFile::yaml("plans.yaml", "plans: [{ id: free, title: { en: Free } }]"));
     for (slug, cloud, kind, condition) in RECOMMENDATIONS {
