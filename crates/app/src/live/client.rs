@@ -2,10 +2,12 @@
 
 mod aws;
 mod azure;
+mod gcp;
 
 use anyhow::Context;
 use yagura_cloud::aws::AwsClient;
 use yagura_cloud::azure::AzureClient;
+use yagura_cloud::gcp::GcpClient;
 use yagura_cloud::{Call, CallFailure, Caller, HttpSettings, Page};
 use yagura_connect::live::Target;
 use yagura_store::{Access, Connector, ConnectorKind, Secret};
@@ -16,6 +18,8 @@ pub enum Client {
     Aws(Box<AwsClient>),
     /// Azure.
     Azure(Box<AzureClient>),
+    /// Google Cloud.
+    Gcp(Box<GcpClient>),
 }
 
 /// What a connector reaches.
@@ -32,7 +36,7 @@ impl Client {
         match &connector.kind {
             ConnectorKind::Aws { .. } => aws::client(connector, credential, http).map(Box::new).map(Self::Aws),
             ConnectorKind::Azure { .. } => azure::client(connector, credential, http).map(Box::new).map(Self::Azure),
-            ConnectorKind::Gcp { .. } => anyhow::bail!("not wired"),
+            ConnectorKind::Gcp { .. } => gcp::client(connector, credential, http).map(Box::new).map(Self::Gcp),
         }
     }
 
@@ -41,6 +45,7 @@ impl Client {
         match self {
             Self::Aws(client) => aws::targets(client, &connector.kind).await,
             Self::Azure(client) => azure::targets(client, &connector.kind).await,
+            Self::Gcp(client) => gcp::targets(client, &connector.kind).await,
         }
     }
 
@@ -49,6 +54,7 @@ impl Client {
         match self {
             Self::Aws(client) => client.whoami().await.map(|identity| identity.arn),
             Self::Azure(client) => client.whoami().await.map(|identity| azure::identity(&identity)),
+            Self::Gcp(client) => client.whoami().await.map(|identity| gcp::identity(&identity)),
         }
     }
 
@@ -57,6 +63,7 @@ impl Client {
         match self {
             Self::Aws(client) => client.counters().counts().throttles,
             Self::Azure(client) => client.counters().counts().throttles,
+            Self::Gcp(client) => client.counters().counts().throttles,
         }
     }
 }
@@ -66,6 +73,7 @@ impl Caller for Client {
         match self {
             Self::Aws(client) => client.call(call).await,
             Self::Azure(client) => client.call(call).await,
+            Self::Gcp(client) => client.call(call).await,
         }
     }
 }

@@ -43,7 +43,7 @@ fn whole() -> Folder {
     folder.write("controls.yaml", "controls: []\n");
     folder.write(
         "resource-types/azure/own/gadgets.yaml",
-        "kind: Contoso.Own/gadgets\ncloud: azure\ntitle: { en: Gadget, ja: ガジェット }\ncategory: other\nlist: { table: resources }\n",
+        "kind: Contoso.Own/gadgets\ncloud: azure\ntitle: { en: Gadget, ja: ガジェット }\ncategory: other\nlist: { table: resources }\npermissions: [Contoso.Own/gadgets/read]\n",
     );
     let file = run(&["content", "new", "Contoso.Own/gadgets"], b"").ended(0).out;
     folder.write("recommendations/azure/own/gadgets.yaml", file);

@@ -1,6 +1,7 @@
 //! The command line as its users meet it: exit codes, standard output, standard error.
 
 mod bad_input;
+mod clouds;
 mod content;
 mod contract;
 mod moto;
