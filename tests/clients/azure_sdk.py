@@ -4,7 +4,7 @@
     cargo build -p yagura-fakecloud && python3 tests/clients/azure_sdk.py
 
 Prints as JSON what exists at the end, by kind; checks are said on standard error; exit code 0 = all held. Every 13th call
-is throttled and every 17th fails, which the SDKs have to live with. The packages (MIT) are pinned below.
+is throttled and every 17th fails, which the SDKs have to live with.
 """
 
 import datetime
@@ -13,18 +13,9 @@ import sys
 import tempfile
 import time
 
-from fakecloud import CLIENT, SECRET, SUBSCRIPTION, TENANT, check, inside_environment, pem_of, running, signer
+import environment
+from fakecloud import CLIENT, SECRET, SUBSCRIPTION, TENANT, check, pem_of, running, signer
 
-PACKAGES = [
-    "azure-identity==1.27.0",
-    "azure-mgmt-compute==39.0.0",
-    "azure-mgmt-network==33.1.0",
-    "azure-mgmt-resource==26.0.0",
-    "azure-mgmt-resourcegraph==8.0.1",
-    "azure-mgmt-storage==25.3.0",
-    "cryptography==50.0.2",
-    "requests==2.34.2",
-]
 GROUP, PLACE = "rg-sdk", "japaneast"
 
 
@@ -312,7 +303,7 @@ def run(base, plain, ca, key, stranger):
 
 def main():
     """Runs it all."""
-    inside_environment("client-azure", PACKAGES)
+    environment.inside()
     with tempfile.TemporaryDirectory() as folder:
         (key, public), (stranger, _) = signer(folder), signer(folder)
         told = ["--page-size", "3", "--throttle", "13", "--fail", "17", "--key", f"{CLIENT}={public}"]

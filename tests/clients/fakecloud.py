@@ -1,32 +1,19 @@
-"""What the client suites share: a pinned virtual environment, and a fake cloud of their own to talk to."""
+"""What the client suites share: a fake cloud of their own to talk to."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+from environment import TARGET
+
 TENANT = "11111111-1111-1111-1111-111111111111"
 SUBSCRIPTION = "22222222-2222-2222-2222-222222222222"
 CLIENT = "33333333-3333-3333-3333-333333333333"
 SECRET = "secret"
-
-
-def inside_environment(name, wanted):
-    """Starts the script again inside a virtual environment with these packages, unless it is there already."""
-    home = TARGET / name
-    python = home / "bin" / "python"
-    if Path(sys.prefix).resolve() == home.resolve():
-        return
-    stamp = home / "ready"
-    if not stamp.exists() or stamp.read_text() != "\n".join(wanted):
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *wanted], check=True)
-        stamp.write_text("\n".join(wanted))
-    os.execv(str(python), [str(python), *sys.argv])
 
 
 def binary():
@@ -42,6 +29,8 @@ def binary():
 @contextmanager
 def running(*arguments):
     """A fake cloud for the time of the block: (base URL over TLS, plain URL, file of its authority)."""
+    # So that a request to end reaches the `finally` below, and no fake cloud is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory() as folder:
         ca = str(Path(folder) / "ca.pem")
         server = subprocess.Popen([str(binary()), "--ca-out", ca, *arguments], stdout=subprocess.PIPE, text=True)

@@ -3,7 +3,7 @@
 
     cargo build -p yagura-fakecloud && python3 tests/clients/google_assets.py
 
-Prints as JSON how many assets there are of each type; exit code 0 = all held. The packages (Apache-2.0) are pinned below.
+Prints as JSON how many assets there are of each type; exit code 0 = all held.
 """
 
 import json
@@ -11,9 +11,9 @@ import sys
 import tempfile
 from collections import Counter
 
-from fakecloud import check, inside_environment, pem_of, running, signer
+import environment
+from fakecloud import check, pem_of, running, signer
 
-PACKAGES = ["cryptography==50.0.2", "google-auth==2.62.2", "google-cloud-asset==4.5.0", "requests==2.34.2"]
 ACCOUNT = "fake@fake-project.iam.gserviceaccount.com"
 
 
@@ -85,7 +85,7 @@ def run(base, key, stranger):
 
 def main():
     """Runs it all."""
-    inside_environment("client-google", PACKAGES)
+    environment.inside()
     with tempfile.TemporaryDirectory() as folder:
         (key, public), (stranger, _) = signer(folder), signer(folder)
         with running("--seed", "250", "--key", f"{ACCOUNT}={public}") as (base, _, _):

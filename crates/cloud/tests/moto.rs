@@ -1,9 +1,8 @@
 //! Parity with boto3 against moto: the same call to the same server gives the same JSON.
 //!
-//! Runs only when `YAGURA_MOTO` names a moto server (`http://127.0.0.1:PORT`, started with
-//! `MOTO_EC2_LOAD_DEFAULT_AMIS=false` and `MOTO_ACM_VALIDATION_WAIT=0`), seeded as `estates/aws/README.md` of the shared
-//! data tells. `YAGURA_MOTO_PYTHON` is a Python with boto3 and PyYAML (else
-//! `python3`), which runs `moto_dump.py`; `YAGURA_MOTO_DUMP` is a dump made before, in place of running it.
+//! `cargo xtask test` runs these tests: it starts a server, names it in `YAGURA_MOTO` and names in `YAGURA_PYTHON` the
+//! Python that runs `moto_dump.py`. By hand: `tests/clients/aws_emulator.py` is such a server, and
+//! `tests/clients/environment.py` prints such a Python. `YAGURA_MOTO_DUMP` is a dump made before, in place of a new one.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::BufRead as _;
@@ -15,11 +14,21 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use yagura_cloud::aws::{AwsClient, AwsCredentials, AwsSettings, AwsSource, MemberRole};
 use yagura_cloud::{
-    Call, CallFailure, Caller as _, Environment, FailureKind, HttpSettings, LimiterSettings, RetrySettings,
+    Call, CallFailure, Caller as _, Environment, FailureKind, HttpSettings, LimiterSettings, RetrySettings, Secret,
 };
 use yagura_model::Cloud;
 
+/// The account of moto's own keys, which other suites read: nothing is written there.
 const ACCOUNT: &str = "123456789012";
+
+/// The first line of a dump: the account that it was made in, and its keys.
+#[derive(Deserialize)]
+struct Head {
+    account: String,
+    aws_access_key_id: String,
+    aws_secret_access_key: String,
+    aws_session_token: String,
+}
 
 /// One call, and what boto3 gave twice.
 #[derive(Deserialize)]
@@ -48,12 +57,8 @@ enum Theirs {
     Failed(String),
 }
 
-fn server() -> Option<String> {
-    let url = std::env::var("YAGURA_MOTO").ok().filter(|url| !url.is_empty());
-    if url.is_none() {
-        eprintln!("not run: YAGURA_MOTO names no server");
-    }
-    url
+fn server() -> String {
+    std::env::var("YAGURA_MOTO").expect("YAGURA_MOTO names a moto server: `cargo xtask test` starts one")
 }
 
 fn client(url: &str, change: impl FnOnce(&mut AwsSettings)) -> AwsClient {
@@ -72,29 +77,31 @@ fn client(url: &str, change: impl FnOnce(&mut AwsSettings)) -> AwsClient {
 }
 
 /// The dump: made before, or now.
-fn dump(url: &str) -> Vec<Line> {
+fn dump(url: &str) -> (Head, Vec<Line>) {
     let folder = tempfile::tempdir().unwrap();
     let path = match std::env::var_os("YAGURA_MOTO_DUMP") {
         Some(path) => PathBuf::from(path),
         None => {
             let path = folder.path().join("dump.jsonl");
-            let python = std::env::var("YAGURA_MOTO_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+            let python = std::env::var_os("YAGURA_PYTHON").expect("YAGURA_PYTHON names a Python with boto3");
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/moto_dump.py");
             let mut command = Command::new(python);
-            command.arg(script).args(["--endpoint", url, "--extras", "--out"]).arg(&path);
+            command.arg(script).args(["--endpoint", url, "--out"]).arg(&path);
             assert!(command.status().expect("Python runs").success(), "moto_dump.py failed");
             path
         }
     };
     let file = std::io::BufReader::new(std::fs::File::open(&path).unwrap());
-    file.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+    let mut lines = file.lines().map(Result::unwrap);
+    let head = serde_json::from_str(&lines.next().expect("a dump begins with keys")).unwrap();
+    (head, lines.map(|line| serde_json::from_str(&line).unwrap()).collect())
 }
 
 /// What we make of the call: one page, or all of them.
-async fn ours(client: &AwsClient, line: &Line) -> Result<Json, CallFailure> {
+async fn ours(client: &AwsClient, account: &str, line: &Line) -> Result<Json, CallFailure> {
     let mut call = Call {
         cloud: Cloud::Aws,
-        scope: ACCOUNT.to_owned(),
+        scope: account.to_owned(),
         region: Some(line.region.clone()),
         service: line.service.clone(),
         operation: line.operation.clone(),
@@ -183,15 +190,20 @@ mod moto {
     use super::*;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    #[ignore = "needs moto: `cargo xtask test`"]
     async fn answers_are_those_of_boto3() {
-        let Some(url) = server() else { return };
-        let client = client(&url, |_| ());
-        let lines = dump(&url);
+        let url = server();
+        let (head, lines) = dump(&url);
+        let keys = AwsCredentials {
+            session_token: Some(Secret::new(head.aws_session_token)),
+            ..AwsCredentials::new(head.aws_access_key_id, head.aws_secret_access_key)
+        };
+        let client = client(&url, |settings| settings.source = AwsSource::Keys(keys));
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
         let mut operations: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         let mut different = Vec::new();
         for line in &lines {
-            let verdict = judge(line, &ours(&client, line).await);
+            let verdict = judge(line, &ours(&client, &head.account, line).await);
             let word = match &verdict {
                 Verdict::EqualAnswer if line.pages => "equal answers in pages",
                 Verdict::EqualAnswer => "equal answers",
@@ -222,8 +234,9 @@ mod moto {
     }
 
     #[tokio::test]
+    #[ignore = "needs moto: `cargo xtask test`"]
     async fn roles_lead_into_member_accounts() {
-        let Some(url) = server() else { return };
+        let url = server();
         let role = MemberRole { name: "audit".to_owned(), external_id: Some("ext".to_owned()) };
         let client = client(&url, |settings| settings.member_role = Some(role));
         assert_eq!(client.whoami().await.unwrap().account, ACCOUNT);
@@ -240,15 +253,17 @@ mod moto {
     }
 
     #[tokio::test]
+    #[ignore = "needs moto: `cargo xtask test`"]
     async fn regions_are_listed() {
-        let Some(url) = server() else { return };
+        let url = server();
         let regions = client(&url, |_| ()).regions(ACCOUNT).await.unwrap();
         assert!(regions.len() > 10 && regions.iter().any(|region| region.name == "eu-west-1" && region.is_open()));
     }
 
     #[tokio::test]
+    #[ignore = "needs moto: `cargo xtask test`"]
     async fn what_is_not_there_is_told() {
-        let Some(url) = server() else { return };
+        let url = server();
         let call = Call {
             cloud: Cloud::Aws,
             scope: ACCOUNT.to_owned(),

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Writes down what boto3 makes of a moto server's answers, for tests/moto.rs to compare with.
 
-    moto_dump.py --endpoint http://127.0.0.1:5000 --out dump.jsonl [--extras]
+    moto_dump.py --endpoint http://127.0.0.1:5000 --out dump.jsonl
 
-One line per call: service, operation, region, parameters, and what boto3 gave (`response` or `error`), asked in two
+It works in an account of its own, so that what it makes there is in nobody's way: the estate of tests/estates/aws, and a few
+things that the estate does not have, so that more operations have something to answer. The first line holds the keys of that
+account. Then one line per call: service, operation, region, parameters, and what boto3 gave (`response` or `error`), asked in two
 rounds: what differs between two answers to one call (times, random ids) is not compared. Calls are
 
 - every operation of crates/cloud/models/aws.json without required input, in every region of the seeded estate;
 - the calls of content/resource-types/aws, with their parameters filled in from the items that were listed;
 - for paginated operations, the same in pages of a few items (`pages`).
 
-`--extras` first makes a few things that the seeded estate does not have, so that more operations have something to
-answer. Needs boto3 (botocore of the version that the model names) and PyYAML. Start moto with
-MOTO_ACM_VALIDATION_WAIT=0, else certificates change their state a minute after they were made.
+Needs boto3 (botocore of the version that the model names) and PyYAML; tests/clients/environment.py has them. Start moto as
+tests/clients/aws_emulator.py does, else certificates change their state a minute after they were made.
 """
 
 import argparse
@@ -34,8 +35,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 ROOT = Path(__file__).resolve().parents[3]
 MODEL = ROOT / "crates" / "cloud" / "models" / "aws.json"
 CONTENT = ROOT / "content" / "resource-types" / "aws"
+sys.path.insert(0, str(ROOT / "tests" / "estates" / "aws"))
+import seed_moto  # noqa: E402
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-2")
-ACCOUNT = "123456789012"
+ACCOUNT = "333333333333"
 # Items of one kind, region and call whose attached calls are asked.
 MOST_ITEMS = 20
 # The client's own questions, which change something or need more than the estate has.
@@ -62,8 +65,8 @@ def plain(value):
 
 
 class Dump:
-    def __init__(self, endpoint):
-        self.endpoint = endpoint
+    def __init__(self, endpoint, keys):
+        self.endpoint, self.keys = endpoint, keys
         self.clients, self.asked = {}, {}
         self.model = json.loads(MODEL.read_text(encoding="utf-8"))
         wanted = self.model["source"].split()[-1]
@@ -76,8 +79,7 @@ class Dump:
                 service,
                 region_name=region,
                 endpoint_url=self.endpoint,
-                aws_access_key_id="testing",
-                aws_secret_access_key="testing",
+                **self.keys,
                 config=Config(
                     retries={"total_max_attempts": 1},
                     s3={"addressing_style": "path"},
@@ -122,7 +124,8 @@ class Dump:
         return self.asked[key][-1]
 
     def write(self, out):
-        """Asks everything once more and writes both answers down."""
+        """Asks everything once more and writes both answers down, after the keys."""
+        out.write(json.dumps({"account": ACCOUNT, **self.keys}) + "\n")
         for service, operation, region, params, page_size, limit_key, first in self.asked.values():
             second = self.once(service, operation, region, params, page_size)
             line = {
@@ -135,6 +138,12 @@ class Dump:
                 "second": second,
             }
             out.write(json.dumps(line, sort_keys=True) + "\n")
+
+    def estate(self):
+        """The estate, without settings of the account. Names of buckets are the whole server's: cell 0 is taken."""
+        made, _ = seed_moto.seed(self.endpoint, 1, None, list(REGIONS), log=None, first=1, keys=self.keys)
+        for call, (count, message) in made.errors.items():
+            print(f"not made: {call} x{count}: {message}", file=sys.stderr)
 
     def extras(self):
         """Things that the seeded estate does not have. What moto does not do is left out."""
@@ -180,6 +189,10 @@ class Dump:
                 "PutBucketLifecycleConfiguration",
                 {"Bucket": "extra.dotted-bucket", "LifecycleConfiguration": {"Rules": [rule]}},
             ),
+            ("cloudtrail", "CreateTrail", {"Name": "extra", "S3BucketName": "extra.dotted-bucket"}),
+            ("cloudtrail", "StartLogging", {"Name": "extra"}),
+            ("guardduty", "CreateDetector", {"Enable": True}),
+            ("iam", "UpdateAccountPasswordPolicy", {"MinimumPasswordLength": 8}),
             ("s3", "PutBucketTagging", {"Bucket": "extra.dotted-bucket", "Tagging": {"TagSet": [{"Key": "k", "Value": "é & <v>"}]}}),
             ("secretsmanager", "CreateSecret", {"Name": "extra", "SecretBinary": b"\x00\xff"}),
             ("cloudformation", "CreateStack", {"StackName": "extra", "TemplateBody": json.dumps({"Resources": {}, "Outputs": {"A": {"Value": "b"}}})}),
@@ -434,15 +447,22 @@ def filled(params, item, region, outer):
         return None
 
 
+def keys_of_account(endpoint):
+    """Keys of a role in the account: moto gives them to anybody, and has an empty account for every number."""
+    sts = boto3.client("sts", region_name=REGIONS[0], endpoint_url=endpoint, **seed_moto.KEYS)
+    role = sts.assume_role(RoleArn=f"arn:aws:iam::{ACCOUNT}:role/parity", RoleSessionName="parity")["Credentials"]
+    names = {"AccessKeyId": "aws_access_key_id", "SecretAccessKey": "aws_secret_access_key", "SessionToken": "aws_session_token"}
+    return {name: role[key] for key, name in names.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--out", required=True)
-    parser.add_argument("--extras", action="store_true")
     arguments = parser.parse_args()
-    dump = Dump(arguments.endpoint)
-    if arguments.extras:
-        dump.extras()
+    dump = Dump(arguments.endpoint, keys_of_account(arguments.endpoint))
+    dump.estate()
+    dump.extras()
     for _ in range(3):  # until the report is complete
         dump.once("iam", "GenerateCredentialReport", "us-east-1", {})
     dump.without_input()

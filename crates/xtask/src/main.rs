@@ -3,7 +3,9 @@
 //! Std only, so that it builds in a second.
 
 mod floors;
+mod python;
 mod steps;
+mod suites;
 mod test;
 
 use std::process::ExitCode;
@@ -13,15 +15,21 @@ use crate::steps::{Outcome, Step, cargo, workspace};
 const HELP: &str = "\
 cargo xtask run      build the release binary, assess the sample estate, print its summary and write its report
 cargo xtask test     formatting, lints, floors of the house, content, all tests; what CI runs
+                     --list names the suites and what they need
 cargo xtask bench    criterion benches of reading, evaluating and scoring
 ";
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1).unwrap_or_default();
-    let outcome = match command.as_str() {
-        "run" => run(),
-        "test" => test::run(),
-        "bench" => bench(),
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["run"] => run(),
+        ["test"] => test::run(),
+        ["test", "--list"] => {
+            print!("{}", suites::list());
+            Ok(())
+        }
+        ["bench"] => bench(),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);

@@ -19,6 +19,8 @@ const WRAPPERS: [&[u8]; 3] = [b"data", b"value", b"assets"];
 const RECORD_MEMBERS: [&[u8]; 6] = [b"id", b"name", b"assetType", b"asset_type", b"cloud", b"operation"];
 /// The longest value of a member beside the records that is kept.
 const LONGEST_BESIDE: usize = 4096;
+/// How much of a line that is no JSON is shown.
+const SHOWN: usize = 20;
 
 /// Something that stands in the stream.
 #[derive(Debug, PartialEq)]
@@ -256,7 +258,7 @@ impl<R: Read> Frames<R> {
             let at_end = self.end && range.end >= self.buffer.len();
             let blank = self.buffer.get(range.clone()).is_none_or(|line| line.trim_ascii().is_empty());
             self.start = (range.end + 1).min(self.buffer.len());
-            if too_long {
+            if too_long || range.len() > self.longest {
                 return Ok(Some((0..0, Kind::Fault(self.too_long()))));
             }
             if !blank {
@@ -317,7 +319,8 @@ impl<R: Read> Frames<R> {
             Skipped::To(end) => {
                 let range = self.start..self.start + end;
                 self.start = range.end;
-                Ok((range, Kind::Record))
+                let kind = if end > self.longest { Kind::Fault(self.too_long()) } else { Kind::Record };
+                Ok((range, kind))
             }
             Skipped::TooLong => {
                 self.skip_rest_of_value()?;
@@ -353,8 +356,9 @@ impl<R: Read> Frames<R> {
     /// Something that is neither an object nor a list: skips the line.
     fn stray(&mut self) -> io::Result<(Range<usize>, Kind)> {
         self.record += 1;
+        while self.rest().len() < SHOWN && memchr(b'\n', self.rest()).is_none() && self.fill()? {}
         let line = self.rest().split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let shown = String::from_utf8_lossy(line.get(..20.min(line.len())).unwrap_or_default()).into_owned();
+        let shown = String::from_utf8_lossy(line.get(..SHOWN.min(line.len())).unwrap_or_default()).into_owned();
         loop {
             if let Some(end) = memchr(b'\n', self.rest()) {
                 self.start += end;

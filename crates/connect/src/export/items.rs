@@ -27,6 +27,26 @@ pub(crate) fn items_of<'a>(items: &Items, answer: Value<'a>) -> Result<Found<'a>
     }
 }
 
+/// Whether an answer is formed as lists are, up to the first list in it: else an answer without that list would count as
+/// an empty one. A member that is not there is an empty list on most wires.
+pub(crate) fn has_shape(items: &Items, answer: Value<'_>) -> bool {
+    match items {
+        Items::Lists(lists) => lists.iter().all(|steps| leads_to_list(steps, answer)),
+        Items::Whole | Items::Csv(_) => answer.is_object() || answer.is_array(),
+    }
+}
+
+fn leads_to_list(steps: &[ItemStep], value: Value<'_>) -> bool {
+    match steps.split_first() {
+        None => value.is_array() || value.is_object() || value.is_null(),
+        Some((ItemStep::Member(name), rest)) => {
+            value.is_object() && value.get(name).is_none_or(|inner| leads_to_list(rest, inner))
+        }
+        Some((ItemStep::Each, _)) => value.is_array() || value.is_null(),
+        Some((ItemStep::Values, _)) => value.is_object() || value.is_null(),
+    }
+}
+
 /// The part of an answer that hangs under a resource: one value where the steps name one, else a list.
 pub(crate) fn part_of(items: &Items, answer: Value<'_>) -> Result<Option<Document>, String> {
     let single = matches!(items, Items::Lists(lists) if lists.len() == 1
@@ -204,6 +224,35 @@ mod tests {
         check("Missing", json!({}), json!([]));
         check("@csv:Content", json!({"Content": "user,arn\na,b\n"}), json!([{"user": "a", "arn": "b"}]));
         check("@csv:Content", json!({"Content": "dXNlcixhcm4KYSxiCg=="}), json!([{"user": "a", "arn": "b"}]));
+    }
+
+    #[test]
+    fn an_answer_without_its_list_is_told_from_an_empty_one() {
+        let fits = |items: &str, answer: serde_json::Value| {
+            has_shape(&Items::parse(items).unwrap(), Document::from(answer).root())
+        };
+        for (items, answer) in [
+            ("@", json!({})),
+            ("Buckets", json!({})),
+            ("Buckets", json!({"Buckets": null})),
+            ("Buckets", json!({"Buckets": ["a"]})),
+            ("cluster", json!({"cluster": {"name": "c"}})),
+            ("R[].I[]", json!({"R": [3, {"I": []}]})),
+            ("items.*.x", json!({"items": {}})),
+        ] {
+            assert!(fits(items, answer.clone()), "{items} {answer}");
+        }
+        for (items, answer) in [
+            ("@", json!("x")),
+            ("Buckets", json!(null)),
+            ("Buckets", json!([])),
+            ("Buckets", json!({"Buckets": "x"})),
+            ("R[].I[]", json!({"R": {"I": []}})),
+            ("[A,B][]", json!({"A": [1], "B": 2})),
+            ("items.*.x", json!({"items": [1]})),
+        ] {
+            assert!(!fits(items, answer.clone()), "{items} {answer}");
+        }
     }
 
     #[test]

@@ -203,12 +203,15 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn close(&mut self, file: FileState, outcome: std::io::Result<()>) {
         let is_export = file.named || file.understood > 0 || looks_like_export(&file.name) && file.broken;
-        if let Err(error) = outcome {
+        if let Err(error) = &outcome {
             let message = format!("could not be read after {} records: {error}", file.understood);
             self.sink.problem(Problem::lost(file.name.clone(), None, message));
         } else if !is_export {
             self.summary.skipped_files += 1;
             return self.sink.problem(Problem::note(file.name, None, "is no export of a cloud; skipped"));
+        }
+        if outcome.is_ok() && file.understood == 0 && file.passed_over == 0 && file.problems.is_empty() {
+            self.sink.problem(Problem::note(file.name.clone(), None, "holds no record"));
         }
         self.summary.files += u64::from(file.understood > 0);
         if let Some(total) = file.stated_total {

@@ -10,8 +10,11 @@ use yagura_model::{
 };
 
 use super::calls::{Calls, Purpose, Use};
-use super::items::{Found, items_of, part_of, with_json_text};
+use super::items::{Found, has_shape, items_of, part_of, with_json_text};
 use super::{FileState, Reader, azure, gcp};
+
+/// What an answer is called that is not formed as its cloud forms answers.
+const SHAPELESS: &str = "an answer of a shape that nobody knows";
 
 /// One line: a call and its answer.
 struct Recorded<'a> {
@@ -42,6 +45,11 @@ impl Refused {
         let code = if part("code").is_empty() { "an error without a code".to_owned() } else { part("code") };
         let not_offered = error.get("notOffered").and_then(Value::as_bool) == Some(true);
         Self { code, message: part("message"), not_offered }
+    }
+
+    /// An answer that is none: what should stand in it does not.
+    fn shapeless() -> Self {
+        Self { code: SHAPELESS.to_owned(), message: String::new(), not_offered: false }
     }
 
     /// Whether it says that there is none of what the call asks for.
@@ -175,7 +183,11 @@ impl Reader<'_> {
         let Some(made) = calls.at(place) else { return Ok(()) };
         let Purpose::List(list) = &made.purpose else { return Ok(()) };
         let kind = made.described.kind.clone();
-        let found = items_of(&made.items, answer).map_err(|reason| format!("{}: {reason}", recorded.call()))?;
+        let found = match items_of(&made.items, answer) {
+            Ok(found) if has_shape(&made.items, answer) => found,
+            Ok(_) => return self.shapeless(recorded, |reader, failed| reader.listing(place, recorded, failed)),
+            Err(reason) => return Err(format!("{}: {reason}", recorded.call())),
+        };
         if list.names_only {
             self.waiting.named(&kind, recorded, &found);
             self.follow_names(&kind, &recorded.scope, recorded.region.as_deref(), recorded.params, &found);
@@ -248,6 +260,12 @@ impl Reader<'_> {
         })
     }
 
+    /// An answer in which no list can be told from an empty one: its place is unknown, and the record is said.
+    fn shapeless(&mut self, recorded: &Recorded<'_>, fail: impl FnOnce(&mut Self, Listing)) -> Result<(), String> {
+        fail(self, Listing::Failed(recorded.failure(&Refused::shapeless())));
+        Err(format!("{} gave {SHAPELESS}", recorded.call()))
+    }
+
     /// That a kind was asked for. A list made for each resource of another kind counts for that resource alone.
     fn listing(&mut self, place: usize, recorded: &Recorded<'_>, listing: Listing) {
         let calls = self.calls.clone();
@@ -294,7 +312,12 @@ impl Reader<'_> {
                 Ok(())
             }
             Ok(answer) => {
-                let list = answer.get("value").filter(|list| list.is_array());
+                let list = answer.get("value");
+                let is_list_or_row = list.is_some_and(Value::is_array) || answer.get("id").is_some();
+                if !is_list_or_row {
+                    return self.shapeless(recorded, |reader, failed| reader.sink.listing(kind, place, failed));
+                }
+                let list = list.filter(|list| list.is_array());
                 let rows: Vec<Value<'_>> = list.map_or_else(|| vec![*answer], |list| list.items().collect());
                 let mut fault = None;
                 for row in rows {
@@ -318,17 +341,19 @@ impl Reader<'_> {
             Some(list) => list.items().filter_map(Value::as_str).map(|id| azure::scope_of("arm", id)).collect(),
             None => vec![recorded.scope.clone()],
         };
+        let rows = recorded.answer.as_ref().ok().and_then(|answer| answer.get("data")).filter(|rows| rows.is_array());
         let listing = match &recorded.answer {
-            Ok(_) => Listing::Complete,
+            Ok(_) if rows.is_some() => Listing::Complete,
+            Ok(_) => Listing::Failed(recorded.failure(&Refused::shapeless())),
             Err(refused) => Listing::Failed(recorded.failure(refused)),
         };
+        let shapeless = recorded.answer.is_ok() && rows.is_none();
         for kind in self.names.kinds_of_table(recorded.operation) {
             for scope in &scopes {
                 self.sink.listing(kind.clone(), Place::scope(scope.clone()), listing.clone());
             }
         }
-        let rows = recorded.answer.as_ref().ok().and_then(|answer| answer.get("data"));
-        let mut fault = None;
+        let mut fault = shapeless.then(|| format!("{} gave {SHAPELESS}", recorded.call()));
         for row in rows.into_iter().flat_map(Value::items) {
             if let Err(reason) = self.azure_row(row.to_document(), None, record, None) {
                 fault = Some(reason);
@@ -356,6 +381,12 @@ impl Reader<'_> {
                 }
                 Ok(())
             }
+            Ok(answer) if !answer.is_object() || answer.get("assets").is_some_and(|assets| !assets.is_array()) => self
+                .shapeless(recorded, |reader, failed| {
+                    for kind in kinds.into_iter().filter(|_| is_resource) {
+                        reader.sink.listing(kind, Place::scope(recorded.scope.clone()), failed.clone());
+                    }
+                }),
             Ok(answer) => {
                 for kind in kinds.iter().filter(|_| is_resource) {
                     self.sink.held(Cloud::Gcp, kind);
@@ -400,6 +431,9 @@ fn attached_answer(
     match answer {
         Err(refused) if refused.means_none(made) => Ok(Answer::Absent),
         Err(refused) => Ok(Answer::Failed(recorded.failure(refused))),
+        Ok(answer) if !answer.is_object() && !answer.is_array() => {
+            Ok(Answer::Failed(recorded.failure(&Refused::shapeless())))
+        }
         Ok(answer) => {
             let part = part_of(&made.items, answer).map_err(|reason| format!("{}: {reason}", recorded.call()))?;
             Ok(part.map_or(Answer::Absent, |part| Answer::Found(with_json_text(part, made.json_text))))

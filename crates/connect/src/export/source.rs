@@ -97,6 +97,7 @@ pub(crate) fn sources(paths: &[PathBuf]) -> (Vec<Source>, Vec<Problem>) {
 
 fn folder(path: &Path, depth: usize, found: &mut Vec<Source>, problems: &mut Vec<Problem>) {
     let fail = |reason: String| Problem::lost(path.display().to_string(), None, reason);
+    let say = |path: &Path, what: &str| Problem::note(path.display().to_string(), None, what);
     if depth > DEEPEST_FOLDER {
         return problems.push(fail(format!("folders more than {DEEPEST_FOLDER} deep are not read")));
     }
@@ -113,10 +114,14 @@ fn folder(path: &Path, depth: usize, found: &mut Vec<Source>, problems: &mut Vec
         }
         // A link to a folder could lead back here; a link to a file is read as that file.
         let is_link = path.symlink_metadata().is_ok_and(|facts| facts.is_symlink());
-        if path.is_dir() && !is_link {
-            folder(&path, depth + 1, found, problems);
-        } else if path.is_file() {
-            found.push(Source { path, named: false });
+        match path.metadata() {
+            Err(error) => {
+                problems.push(Problem::lost(path.display().to_string(), None, format!("leads nowhere: {error}")))
+            }
+            Ok(facts) if facts.is_file() => found.push(Source { path, named: false }),
+            Ok(facts) if !facts.is_dir() => problems.push(say(&path, "is neither a file nor a folder; skipped")),
+            Ok(_) if is_link => problems.push(say(&path, "is a link to a folder; not followed")),
+            Ok(_) => folder(&path, depth + 1, found, problems),
         }
     }
 }

@@ -263,7 +263,7 @@ fn the_roles_of_google_for_the_shipped_content_are_whole() {
 
 #[test]
 fn the_document_names_what_the_shipped_content_needs() {
-    let document = include_str!("../../../../docs/permissions.md");
+    let document = include_str!("../../../../../docs/permissions.md");
     let catalogue = whole();
     let role = gcp_role(&catalogue, Access::Read, GcpLevel::Organization).unwrap();
     let azure = azure_role(&catalogue, Access::Read, &scopes()).unwrap();

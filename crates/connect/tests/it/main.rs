@@ -1,0 +1,4 @@
+//! What the readers and the collection make of what others send. One binary, so that it is linked once.
+
+mod export;
+mod live;
