@@ -154,13 +154,20 @@ pub struct EventTrigger {
     /// Where the item of the list holds the same, as paths in the item; `@` is the item itself.
     #[serde(default)]
     pub key: OneOrMany<String>,
-    /// Parameters that narrow the list to that resource, with `{}` for what it is called. None = the list is asked for
-    /// whole, and only that resource is read further.
+    /// Parameters that narrow the list, with `{}` for what the resource is called where the call takes that. None = the
+    /// list is asked for whole, and only that resource is read further.
     #[serde(default)]
     pub params: BTreeMap<String, serde_json::Value>,
 }
 
 impl EventTrigger {
+    /// The narrowing parameters for a resource, and whether they name it.
+    pub fn params_for(&self, name: &str) -> (serde_json::Map<String, serde_json::Value>, bool) {
+        let mut named = false;
+        let params = self.params.iter().map(|(member, value)| (member.clone(), filled(value, name, &mut named)));
+        (params.collect(), named)
+    }
+
     /// Whether an event of that name is meant.
     pub fn names_event(&self, name: &str) -> bool {
         self.names.iter().any(|pattern| fits_pattern(pattern, name))
@@ -200,24 +207,35 @@ impl EventTrigger {
     }
 }
 
-/// What is wrong with narrowing parameters: `{}` stands in them at least once, and nothing else does.
+/// What is wrong with narrowing parameters: no part but `{}` stands in them.
 fn param_faults(params: &BTreeMap<String, serde_json::Value>) -> Vec<String> {
-    let (mut holes, mut faults) = (0, Vec::new());
+    let mut faults = Vec::new();
     for text in params.values().flat_map(texts_of) {
         match Template::parse(text) {
-            Ok(template) => {
-                holes += template.holes().count();
-                faults.extend(template.holes().filter(|hole| !hole.is_empty()).map(|hole| {
-                    format!("events: `{{{hole}}}` in `params`: only `{{}}`, what the resource is called, stands there")
-                }));
-            }
+            Ok(template) => faults.extend(template.holes().filter(|hole| !hole.is_empty()).map(|hole| {
+                format!("events: `{{{hole}}}` in `params`: only `{{}}`, what the resource is called, stands there")
+            })),
             Err(fault) => faults.push(format!("events: {fault}")),
         }
     }
-    if holes == 0 {
-        faults.push("events: `params` without `{}` narrow nothing".to_owned());
-    }
     faults
+}
+
+/// A value with `{}` replaced by a name in every text of it.
+fn filled(value: &serde_json::Value, name: &str, named: &mut bool) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) if text.contains("{}") => {
+            *named = true;
+            Json::String(text.replace("{}", name))
+        }
+        Json::Array(items) => items.iter().map(|item| filled(item, name, named)).collect(),
+        Json::Object(members) => {
+            let members = members.iter().map(|(member, inner)| (member.clone(), filled(inner, name, named)));
+            Json::Object(members.collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// All texts inside a JSON value.
@@ -494,7 +512,6 @@ mod tests {
             ("key", serde_json::json!("a["), "`[` without `]`"),
             ("params", serde_json::json!({"GroupIds": ["{"]}), "without `}`"),
             ("params", serde_json::json!({"GroupIds": ["{GroupId}"]}), "only `{}`"),
-            ("params", serde_json::json!({"GroupIds": ["x"]}), "narrow nothing"),
             ("names", serde_json::json!(["*"]), "stands for every event"),
             ("source", serde_json::json!("ec2"), "no event source"),
         ] {

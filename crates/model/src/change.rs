@@ -131,8 +131,11 @@ impl MemoryEstate {
         let mut changed: HashSet<ResourceId> = HashSet::new();
         let mut moved = !removed.is_empty();
         self.forget(&removed);
-        for resource in change.resources {
+        for mut resource in change.resources {
             let is_copy = change.inline.contains(&resource.id);
+            if let Some(scope) = self.scope_of_number(&resource.scope) {
+                resource.scope = scope;
+            }
             changed.insert(resource.id.clone());
             moved |= self.put(resource, is_copy);
         }
@@ -309,6 +312,13 @@ impl MemoryEstate {
         let moved = existing.kind != resource.kind || existing.scope != resource.scope;
         *existing = Arc::new(resource);
         moved
+    }
+
+    /// The scope of a Google project that an asset names by its number, as `projects/ID`.
+    fn scope_of_number(&self, scope: &Scope) -> Option<Scope> {
+        let number = scope.id().strip_prefix("projects/").filter(|id| id.bytes().all(|byte| byte.is_ascii_digit()))?;
+        let id = ResourceId::new(Cloud::Gcp, format!("//cloudresourcemanager.googleapis.com/projects/{number}"));
+        self.by_id(&id).map(|project| project.scope.clone()).filter(|_| scope.cloud() == Cloud::Gcp)
     }
 
     /// Hangs answers under a resource; the later one counts. False = there is no such resource.

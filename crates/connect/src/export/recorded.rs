@@ -250,7 +250,7 @@ impl Reader<'_> {
             return self.waiting.listings.push(listing);
         }
         let regional = list.scope.as_deref() != Some("global");
-        self.sink.listing(kind, recorded.place(regional), listing);
+        self.say_listing(kind, recorded.place(regional), listing);
     }
 
     /// Resources that Azure Resource Manager answered: `operation` is the kind, `params.parent` the resource it was asked for.
@@ -268,7 +268,7 @@ impl Reader<'_> {
                 // What is not there has no children of that kind.
                 let gone = ["NotFound", "ResourceNotFound", "ParentResourceNotFound"].contains(&code.as_str());
                 let listing = if gone { Listing::Complete } else { Listing::Failed(recorded.failure(code, message)) };
-                self.sink.listing(kind, place, listing);
+                self.say_listing(kind, place, listing);
                 Ok(())
             }
             Ok(answer) => {
@@ -280,7 +280,7 @@ impl Reader<'_> {
                         fault = Some(reason);
                     }
                 }
-                self.sink.listing(kind, place, Listing::Complete);
+                self.say_listing(kind, place, Listing::Complete);
                 fault.map_or(Ok(()), Err)
             }
         }
@@ -302,7 +302,7 @@ impl Reader<'_> {
         };
         for kind in self.names.kinds_of_table(recorded.operation) {
             for scope in &scopes {
-                self.sink.listing(kind.clone(), Place::scope(scope.clone()), listing.clone());
+                self.say_listing(kind.clone(), Place::scope(scope.clone()), listing.clone());
             }
         }
         let rows = recorded.answer.as_ref().ok().and_then(|answer| answer.get("data"));
@@ -325,7 +325,7 @@ impl Reader<'_> {
             Err((code, message)) => {
                 for kind in kinds.iter().filter(|_| is_resource) {
                     let failed = Listing::Failed(recorded.failure(code, message));
-                    self.sink.listing(kind.clone(), Place::scope(recorded.scope.clone()), failed);
+                    self.say_listing(kind.clone(), Place::scope(recorded.scope.clone()), failed);
                 }
                 Ok(())
             }
