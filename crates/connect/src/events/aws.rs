@@ -81,6 +81,7 @@ fn call(
     Ok(Ok(ChangeEvent {
         cloud: Cloud::Aws,
         scope: account.to_owned(),
+        above: Vec::new(),
         region: Some(region.to_owned()),
         at,
         id: id.to_owned(),
@@ -134,6 +135,7 @@ fn notice(
     Ok(Ok(ChangeEvent {
         cloud: Cloud::Aws,
         scope: account.to_owned(),
+        above: Vec::new(),
         region: text(event, "region").map(str::to_owned),
         at,
         id: id.to_owned(),

@@ -136,6 +136,7 @@ fn changed(
     Ok(Ok(ChangeEvent {
         cloud: Cloud::Azure,
         scope,
+        above: Vec::new(),
         region: None,
         at,
         id: event.to_owned(),

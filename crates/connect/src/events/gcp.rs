@@ -14,6 +14,8 @@ use super::{
 
 /// How the message begins that a new feed sends once.
 const WELCOME: &str = "You have successfully configured";
+/// Google allows ten levels of folders; more than that is not followed.
+const MOST_ANCESTORS: usize = 16;
 /// The attached answer that an IAM policy becomes.
 const IAM_POLICY: &str = "iamPolicy";
 
@@ -66,11 +68,16 @@ fn temporal(
     if content == AssetContent::IamPolicy && !described.attached.contains_key(IAM_POLICY) {
         return Ok(Err(Passed::OtherService));
     }
-    let scope = scope_of(asset, name);
+    let mut above = ancestors(asset);
+    if let Some(before) = before.filter(|_| above.is_empty()) {
+        above = ancestors(before);
+    }
+    let scope = above.first().cloned().unwrap_or_else(|| project_in(name));
     let asset = if is_gone { None } else { Some(asset.to_json()) };
     Ok(Ok(ChangeEvent {
         cloud: Cloud::Gcp,
         scope,
+        above,
         region: None,
         at,
         id: message.to_owned(),
@@ -92,12 +99,14 @@ fn content_of(asset: Value<'_>) -> Option<AssetContent> {
     has("orgPolicy").then_some(AssetContent::OrgPolicy)
 }
 
-/// The nearest scope above an asset.
-fn scope_of(asset: Value<'_>, name: &str) -> String {
-    let nearest = asset.get("ancestors").and_then(|ancestors| ancestors.index(0)).and_then(Value::as_str);
-    if let Some(nearest) = nearest.filter(|nearest| usable(nearest)) {
-        return nearest.to_owned();
-    }
+/// The scopes above an asset, nearest first.
+fn ancestors(asset: Value<'_>) -> Vec<String> {
+    let named = asset.get("ancestors").into_iter().flat_map(Value::items).filter_map(Value::as_str);
+    named.filter(|name| usable(name)).take(MOST_ANCESTORS).map(str::to_owned).collect()
+}
+
+/// The project in the name of an asset that names nothing above it.
+fn project_in(name: &str) -> String {
     let project = name.split_once("/projects/").and_then(|(_, rest)| rest.split('/').next());
     format!("projects/{}", project.unwrap_or("unknown"))
 }

@@ -89,6 +89,8 @@ pub struct ChangeEvent {
     pub cloud: Cloud,
     /// As in a [`yagura_cloud::Call`]: an account number, a subscription's GUID, `projects/x`.
     pub scope: String,
+    /// Google: the folders and the organization above the scope, as the asset names them.
+    pub above: Vec<String>,
     /// The region it happened in (AWS).
     pub region: Option<String>,
     /// When it happened, by the cloud's clock.
@@ -203,17 +205,11 @@ impl<'t> Watch<'t> {
 impl ChangeEvent {
     /// Whether a Google asset lies in this project, folder or organization.
     fn is_below(&self, scope: &str) -> bool {
-        let ancestors = |asset: &Json| {
-            let listed = asset.get("ancestors").and_then(Json::as_array);
-            listed.is_some_and(|listed| listed.iter().any(|own| own.as_str() == Some(scope)))
-        };
         let held = |subject: &Subject| match subject {
-            Subject::Asset { name, asset, .. } => {
-                name.contains(&format!("/{scope}/")) || asset.as_ref().is_some_and(ancestors)
-            }
+            Subject::Asset { name, .. } => name.contains(&format!("/{scope}/")),
             _ => false,
         };
-        self.scope == scope || self.subjects.iter().any(held)
+        self.scope == scope || self.above.iter().any(|own| own == scope) || self.subjects.iter().any(held)
     }
 }
 
