@@ -241,7 +241,7 @@ fn the_latest_answer_counts_even_when_it_says_that_there_is_none() {
     let id = ResourceId::new(Cloud::Aws, "arn:b0");
     builder.attach(id.clone(), "attributes".into(), Answer::Absent);
     let applied = estate.apply(builder.into_change());
-    assert_eq!(applied.changed, [id.clone()]);
+    assert_eq!(applied.changed, std::slice::from_ref(&id));
     assert!(matches!(estate.by_id(&id).unwrap().attachment("Attributes"), Some(Answer::Absent)));
 }
 
