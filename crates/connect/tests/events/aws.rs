@@ -482,8 +482,25 @@ fn records_are_planned_by_what_the_resource_types_say() {
             json!({"resourcesSet": {"items": [{"resourceId": "vol-1"}]}}),
             vec![narrow(&format!("eu-west-1 ec2:DescribeVolumes {}", filter("volume-id", "vol-1")))],
         ),
-        // Names of other kinds' resources: no kind that is described has that id.
-        ("ec2", "CreateTags", json!({"resourcesSet": {"items": [{"resourceId": "pl-1"}]}}), plans_of_unclaimed_ec2()),
+        // Nothing of a kind that is described.
+        ("ec2", "CreateTags", json!({"resourcesSet": {"items": [{"resourceId": "pl-1"}]}}), Vec::new()),
+        // Which kind without `events` it changed cannot be told: all of the service are listed again.
+        (
+            "autoscaling",
+            "SuspendProcesses",
+            json!({}),
+            vec![
+                relist("eu-west-1 autoscaling:DescribeAutoScalingGroups {}"),
+                relist("eu-west-1 autoscaling:DescribeLaunchConfigurations {}"),
+            ],
+        ),
+        // A kind without `events`, which the event names.
+        (
+            "autoscaling",
+            "CreateAutoScalingGroup",
+            json!({}),
+            vec![relist("eu-west-1 autoscaling:DescribeAutoScalingGroups {}")],
+        ),
         ("s3", "PutBucketPolicy", json!({"bucketName": "b"}), vec![narrow("us-east-1 s3:ListBuckets {}")]),
         (
             "iam",
@@ -514,9 +531,8 @@ fn records_are_planned_by_what_the_resource_types_say() {
             json!({"repositoryName": "r"}),
             vec![narrow("eu-west-1 ecr:DescribeRepositories {\"repositoryNames\":[\"r\"]}")],
         ),
-        // A kind without `events` is listed again, and the plan says so.
+        // An event that should name a resource, and does not: the plan says that the kind is listed again.
         ("ec2", "CreateLaunchTemplate", json!({}), vec![relist("eu-west-1 ec2:DescribeLaunchTemplates {}")]),
-        // An event that should name a resource, and does not.
         ("guardduty", "CreateDetector", json!({}), vec![relist("eu-west-1 guardduty:ListDetectors {}")]),
         ("ec2", "EnableEbsEncryptionByDefault", json!({}), region_calls()),
     ] {
@@ -537,21 +553,6 @@ fn region_calls() -> Vec<(How, String)> {
         })
         .collect();
     calls.sort();
-    calls
-}
-
-/// Lists of the kinds of EC2 that say nothing of their events.
-fn plans_of_unclaimed_ec2() -> Vec<(How, String)> {
-    let mut calls: Vec<(How, String)> = Vec::new();
-    for described in catalogue().resource_types().values().filter(|described| described.events.as_slice().is_empty()) {
-        let is_ec2 = described.permissions.iter().any(|permission| permission.starts_with("ec2:"));
-        for list in described.list.as_slice().iter().filter(|list| is_ec2 && list.operation.is_some()) {
-            let params = serde_json::to_value(&list.params).unwrap();
-            calls.push((How::Relist, format!("eu-west-1 ec2:{} {params}", list.operation.as_deref().unwrap())));
-        }
-    }
-    calls.sort();
-    assert!(calls.len() > 3);
     calls
 }
 
