@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 
 use yagura_model::{Cloud, Timestamp};
 
-use super::{Change, ChangeEvent, Passed, Subject};
+use super::{AssetContent, Change, ChangeEvent, Passed, Subject};
 
 /// Ids of events that are remembered.
 const MOST_SEEN: usize = 200_000;
@@ -56,6 +56,8 @@ pub struct Changes {
     seen: HashSet<String>,
     order: VecDeque<String>,
     read_at: HashMap<SubjectKey, Timestamp>,
+    /// When Google assets were deleted, by name.
+    deleted: HashMap<String, Timestamp>,
     waiting: BTreeMap<SubjectKey, Waiting>,
     messages: HashMap<MessageKey, Message>,
     /// Up to where each polled log was read.
@@ -72,6 +74,7 @@ impl Changes {
             seen: HashSet::new(),
             order: VecDeque::new(),
             read_at: HashMap::new(),
+            deleted: HashMap::new(),
             waiting: BTreeMap::new(),
             messages: HashMap::new(),
             watermarks: BTreeMap::new(),
@@ -139,7 +142,7 @@ impl Changes {
         for subject in event.subjects {
             let region = event.region.clone();
             let key = key_of(event.cloud, &event.scope, region.as_deref(), &subject);
-            if self.is_old(&key, event.cloud, at) {
+            if self.is_old(&key, event.cloud, at) || self.is_outlived(&subject, at) {
                 continue;
             }
             is_new = true;
@@ -194,8 +197,38 @@ impl Changes {
         }
     }
 
+    /// Documents and policies of a Google asset come apart: a policy from before the asset's deletion is gone with it,
+    /// and a policy from after it means that the asset was made again.
+    fn is_outlived(&self, subject: &Subject, at: Timestamp) -> bool {
+        let Subject::Asset { name, content, asset } = subject else { return false };
+        if *content != AssetContent::Resource {
+            return self.deleted.get(name).is_some_and(|deleted| at < *deleted);
+        }
+        let policies = [AssetContent::IamPolicy, AssetContent::OrgPolicy].map(|content| asset_key(name, content));
+        asset.is_none() && policies.iter().any(|key| self.read_at.get(key).is_some_and(|read| at < *read))
+    }
+
+    /// Where the deletion of a Google asset waits together with a policy of it, the later one counts.
+    fn settle_assets(&mut self, now: Timestamp) {
+        let mut outlived = Vec::new();
+        for (key, deletion) in &self.waiting {
+            let Subject::Asset { name, content: AssetContent::Resource, asset: None } = &deletion.subject else {
+                continue;
+            };
+            for content in [AssetContent::IamPolicy, AssetContent::OrgPolicy] {
+                let policy = asset_key(name, content);
+                let Some(waiting) = self.waiting.get(&policy) else { continue };
+                outlived.push(if waiting.newest <= deletion.newest { policy } else { key.clone() });
+            }
+        }
+        for key in outlived {
+            self.done(&key, now);
+        }
+    }
+
     /// What is due now, oldest first, at most `most`.
-    pub(super) fn due(&self, now: Timestamp, most: usize) -> Vec<(SubjectKey, Waiting)> {
+    pub(super) fn due(&mut self, now: Timestamp, most: usize) -> Vec<(SubjectKey, Waiting)> {
+        self.settle_assets(now);
         let mut due: Vec<_> = self.waiting.iter().filter(|(_, waiting)| waiting.due <= now).collect();
         due.sort_by_key(|(_, waiting)| waiting.oldest);
         due.into_iter().take(most).map(|(key, waiting)| (key.clone(), waiting.clone())).collect()
@@ -206,8 +239,12 @@ impl Changes {
         let Some(waiting) = self.waiting.remove(key) else { return };
         let read = if waiting.cloud == Cloud::Gcp { waiting.newest } else { now };
         self.read_at.insert(key.clone(), read);
-        if matches!(waiting.subject, Subject::Kind(_)) {
-            self.listed.insert(key.clone(), now);
+        match &waiting.subject {
+            Subject::Kind(_) => drop(self.listed.insert(key.clone(), now)),
+            Subject::Asset { name, content: AssetContent::Resource, asset: None } => {
+                self.deleted.insert(name.clone(), waiting.newest);
+            }
+            _ => {}
         }
         for message in &waiting.messages {
             if let Some(message) = self.messages.get_mut(message) {
@@ -255,6 +292,7 @@ impl Changes {
         let keep = |at: &Timestamp| later(*at, LONGEST_MEMORY) > now;
         self.read_at.retain(|_, at| keep(at));
         self.listed.retain(|_, at| keep(at));
+        self.deleted.retain(|_, at| keep(at));
     }
 }
 
@@ -262,11 +300,15 @@ pub(super) fn later(at: Timestamp, seconds: i64) -> Timestamp {
     Timestamp::from_second(at.as_second().saturating_add(seconds)).unwrap_or(Timestamp::MAX)
 }
 
+fn asset_key(name: &str, content: AssetContent) -> SubjectKey {
+    SubjectKey(format!("{} {name} {content:?}", Cloud::Gcp))
+}
+
 fn key_of(cloud: Cloud, scope: &str, region: Option<&str>, subject: &Subject) -> SubjectKey {
     let region = region.unwrap_or("-");
     SubjectKey(match subject {
         Subject::Id(id) => format!("{cloud} {}", id.to_ascii_lowercase()),
-        Subject::Asset { name, content, .. } => format!("{cloud} {name} {content:?}"),
+        Subject::Asset { name, content, .. } => return asset_key(name, *content),
         Subject::Called { kind, trigger, name } => format!("{cloud} {scope} {region} {kind} {trigger} {name}"),
         Subject::Kind(kind) => format!("{cloud} {scope} {region} {kind}"),
     })
