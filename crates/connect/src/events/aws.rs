@@ -11,7 +11,7 @@ use super::{Change, ChangeEvent, Parsed, Passed, Refusal, Triggers, actor, read,
 const VIA_CLOUDTRAIL: &str = "via CloudTrail";
 /// How names of calls that change nothing begin, for records that do not say so.
 const READS: [&str; 7] = ["Describe", "Get", "List", "Head", "Lookup", "Search", "BatchGet"];
-/// How names of events begin or end after which the resource should be gone.
+/// How names of calls begin after which the resource should be gone.
 const DELETES: [&str; 5] = ["Delete", "Terminate", "Deregister", "Release", "BatchDelete"];
 
 /// Reads the body of one SQS message.
