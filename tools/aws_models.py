@@ -34,6 +34,9 @@ OWN = {
     ("sts", "AssumeRoleWithWebIdentity"),
     ("organizations", "ListAccounts"),
     ("ec2", "DescribeRegions"),
+    # The queue that change events come through.
+    ("sqs", "ReceiveMessage"),
+    ("sqs", "DeleteMessageBatch"),
 }
 PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "ec2")
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov", "aws-eusc")

@@ -22,7 +22,8 @@ pub use permissions::{Permissions, only_reads};
 pub use reading::Readings;
 pub use recommendation::{Expect, Fix, Mappings, Parameter, Recommendation, RelatedRow, Test, TestAnswer};
 pub use resource_type::{
-    AttachedCall, ImpliedPlace, InlineChildren, ItemStep, Items, ListCall, RelationSpec, ResourceType, TemplateValues,
+    AttachedCall, EventTrigger, ImpliedPlace, InlineChildren, ItemStep, Items, ListCall, RelationSpec, ResourceType,
+    TemplateValues,
 };
 pub use standard::{Assessment, Control, Plan, SecureScoreControl, Standard};
 pub use text::{Language, OneOrMany, Text, Texts};

@@ -50,6 +50,9 @@ pub struct ResourceType {
     /// Permissions that its list calls need.
     #[serde(default)]
     pub permissions: Permissions,
+    /// AWS: the events that change it; none = events that name the kind, and a whole list.
+    #[serde(default)]
+    pub events: OneOrMany<EventTrigger>,
     /// One item as the cloud answers it.
     #[serde(default)]
     pub sample: Option<serde_json::Value>,
@@ -132,6 +135,132 @@ pub struct AttachedCall {
     pub json_text: Vec<String>,
     /// Permissions that the call needs.
     pub permissions: Permissions,
+}
+
+/// Events after which a resource is read again, and where they name it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventTrigger {
+    /// The `eventSource` of the CloudTrail record: `ec2.amazonaws.com`.
+    pub source: String,
+    /// Names of events (`eventName`, or the `detail-type` of a service's own event); `*` stands for any text.
+    pub names: Vec<String>,
+    /// Where the record holds what the resource is called, as paths in `detail`; the first that holds something counts.
+    /// None = the event names no resource: the kind is listed again.
+    #[serde(default)]
+    pub ids: Vec<String>,
+    /// Only what starts so names a resource of this kind: `sg-`.
+    #[serde(default)]
+    pub starts_with: Option<String>,
+    /// Where the item of the list holds the same, as paths in the item; `@` is the item itself.
+    #[serde(default)]
+    pub key: OneOrMany<String>,
+    /// Parameters that narrow the list, with `{}` for what the resource is called where the call takes that. None = the
+    /// list is asked for whole, and only that resource is read further.
+    #[serde(default)]
+    pub params: BTreeMap<String, serde_json::Value>,
+}
+
+impl EventTrigger {
+    /// The narrowing parameters for a resource, and whether they name it.
+    pub fn params_for(&self, name: &str) -> (serde_json::Map<String, serde_json::Value>, bool) {
+        let mut named = false;
+        let params = self.params.iter().map(|(member, value)| (member.clone(), filled(value, name, &mut named)));
+        (params.collect(), named)
+    }
+
+    /// Whether an event of that name is meant.
+    pub fn names_event(&self, name: &str) -> bool {
+        self.names.iter().any(|pattern| fits_pattern(pattern, name))
+    }
+
+    fn faults(&self, described: &ResourceType) -> Vec<String> {
+        let mut faults = Vec::new();
+        if described.cloud != Cloud::Aws {
+            faults.push("events: only AWS kinds have them; the events of the others name ids".to_owned());
+        }
+        if !self.source.ends_with(".amazonaws.com") {
+            faults.push(format!("events: `{}` is no event source such as `ec2.amazonaws.com`", self.source));
+        }
+        if self.names.is_empty() || self.names.iter().any(|name| name.trim_matches('*').is_empty()) {
+            faults.push("events: needs `names`, and none that stands for every event".to_owned());
+        }
+        for path in self.ids.iter().chain(self.key.as_slice().iter().filter(|path| *path != "@")) {
+            match Path::parse(path) {
+                Ok(path) if path.segments().is_empty() => faults.push("events: an empty path".to_owned()),
+                Ok(_) => {}
+                Err(fault) => faults.push(format!("events: {fault}")),
+            }
+        }
+        if self.ids.is_empty() != self.key.as_slice().is_empty() {
+            faults.push("events: `ids` and `key` go together".to_owned());
+        }
+        if self.ids.is_empty() && (!self.params.is_empty() || self.starts_with.is_some()) {
+            faults.push("events: `params` and `starts_with` need `ids`".to_owned());
+        }
+        if !self.params.is_empty() {
+            faults.extend(param_faults(&self.params));
+        }
+        if described.described_by().is_none() && described.implied.is_none() {
+            faults.push("events: the kind has no list call of its own".to_owned());
+        }
+        faults
+    }
+}
+
+/// What is wrong with narrowing parameters: no part but `{}` stands in them.
+fn param_faults(params: &BTreeMap<String, serde_json::Value>) -> Vec<String> {
+    let mut faults = Vec::new();
+    for text in params.values().flat_map(texts_of) {
+        match Template::parse(text) {
+            Ok(template) => faults.extend(template.holes().filter(|hole| !hole.is_empty()).map(|hole| {
+                format!("events: `{{{hole}}}` in `params`: only `{{}}`, what the resource is called, stands there")
+            })),
+            Err(fault) => faults.push(format!("events: {fault}")),
+        }
+    }
+    faults
+}
+
+/// A value with `{}` replaced by a name in every text of it.
+fn filled(value: &serde_json::Value, name: &str, named: &mut bool) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) if text.contains("{}") => {
+            *named = true;
+            Json::String(text.replace("{}", name))
+        }
+        Json::Array(items) => items.iter().map(|item| filled(item, name, named)).collect(),
+        Json::Object(members) => {
+            let members = members.iter().map(|(member, inner)| (member.clone(), filled(inner, name, named)));
+            Json::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// All texts inside a JSON value.
+fn texts_of(value: &serde_json::Value) -> Vec<&str> {
+    use serde_json::Value as Json;
+    match value {
+        Json::String(text) => vec![text],
+        Json::Array(items) => items.iter().flat_map(texts_of).collect(),
+        Json::Object(members) => members.values().flat_map(texts_of).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// Whether a text fits a pattern in which `*` stands for any text.
+fn fits_pattern(pattern: &str, text: &str) -> bool {
+    let Some((start, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut left) = text.strip_prefix(start) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let end = parts.pop().unwrap_or_default();
+    for part in parts {
+        let Some(at) = left.find(part) else { return false };
+        left = &left[at + part.len()..];
+    }
+    left.len() >= end.len() && left.ends_with(end)
 }
 
 /// Children with an id of their own that stand inside a document.
@@ -261,6 +390,11 @@ fn plain(value: yagura_model::Value<'_>) -> Option<String> {
 }
 
 impl ResourceType {
+    /// The call that answers with items of this kind, asked for without a parent: the one that events narrow.
+    pub fn described_by(&self) -> Option<&ListCall> {
+        self.list.as_slice().iter().find(|list| !list.names_only && list.parent.is_none() && list.operation.is_some())
+    }
+
     /// What an estate must know, or what is wrong with paths and templates.
     pub fn facts(&self) -> Result<KindFacts, Vec<String>> {
         let mut faults = Vec::new();
@@ -287,6 +421,9 @@ impl ResourceType {
             if let Err(fault) = Path::parse(&child.path) {
                 faults.push(fault.to_string());
             }
+        }
+        for trigger in self.events.as_slice() {
+            faults.extend(trigger.faults(self));
         }
         if !faults.is_empty() {
             return Err(faults);
@@ -334,5 +471,54 @@ mod tests {
             Ok(Items::Lists(vec![vec![member("items"), ItemStep::Values, member("instances")]]))
         );
         assert!(Items::parse("a..b").is_err());
+    }
+
+    #[test]
+    fn names_of_events_may_hold_stars() {
+        for (pattern, name, fits) in [
+            ("RunInstances", "RunInstances", true),
+            ("RunInstances", "RunInstancesX", false),
+            ("*SecurityGroup*", "AuthorizeSecurityGroupIngress", true),
+            ("*SecurityGroup*", "CreateVpc", false),
+            ("Put*Policy", "PutUserPolicy", true),
+            ("Put*Policy", "PutPolicy", true),
+            ("Put*Policy", "PutUserPolicyX", false),
+            ("UpdateFunction*v2", "UpdateFunctionCode20150331v2", true),
+            ("a*a", "a", false),
+        ] {
+            assert_eq!(fits_pattern(pattern, name), fits, "{pattern} {name}");
+        }
+    }
+
+    /// What is said of a kind with these events; empty = they are taken.
+    fn faults_of(events: serde_json::Value) -> String {
+        let described: ResourceType = serde_json::from_value(serde_json::json!({
+            "kind": "AWS::EC2::SecurityGroup", "cloud": "aws", "title": {"en": "x"}, "category": "network",
+            "list": {"service": "ec2", "operation": "DescribeSecurityGroups", "items": "SecurityGroups"}, "events": events,
+        }))
+        .unwrap();
+        described.facts().err().unwrap_or_default().join("; ")
+    }
+
+    #[test]
+    fn events_with_paths_or_parameters_that_do_not_parse_are_refused() {
+        let right = || {
+            serde_json::json!({"source": "ec2.amazonaws.com", "names": ["*SecurityGroup*"],
+                "ids": ["requestParameters.groupId"], "key": "GroupId", "params": {"GroupIds": ["{}"]}})
+        };
+        assert_eq!(faults_of(right()), "");
+        for (member, value, said) in [
+            ("ids", serde_json::json!(["a..b"]), "an empty part"),
+            ("ids", serde_json::json!([]), "go together"),
+            ("key", serde_json::json!("a["), "`[` without `]`"),
+            ("params", serde_json::json!({"GroupIds": ["{"]}), "without `}`"),
+            ("params", serde_json::json!({"GroupIds": ["{GroupId}"]}), "only `{}`"),
+            ("names", serde_json::json!(["*"]), "stands for every event"),
+            ("source", serde_json::json!("ec2"), "no event source"),
+        ] {
+            let mut events = right();
+            events[member] = value;
+            assert!(faults_of(events).contains(said), "{member}: {said}");
+        }
     }
 }

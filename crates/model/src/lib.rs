@@ -3,6 +3,7 @@
 //! Takes and gives plain values. **Invariant**: no clock, no network, no disk; time is an argument.
 
 pub mod assessment;
+pub mod change;
 pub mod document;
 pub mod estate;
 pub mod kind;
@@ -13,6 +14,7 @@ pub mod resource;
 pub mod scope;
 
 pub use assessment::{Cause, Evidence, Severity, Status, Verdict};
+pub use change::{Applied, EstateChange, Gone, is_called};
 pub use document::{Document, Number, Value, View};
 pub use estate::{Checkpoints, Estate, Listing, NoCheckpoints, Place, Sink, Within};
 pub use kind::{Implied, Kind, KindCatalogue, KindFacts, Relation, Template};

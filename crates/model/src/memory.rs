@@ -14,14 +14,14 @@ use crate::scope::{Cloud, Scope, ScopeLevel};
 /// Collects resources; [`EstateBuilder::finish`] makes the estate.
 #[derive(Default)]
 pub struct EstateBuilder {
-    resources: Vec<Resource>,
+    pub(crate) resources: Vec<Resource>,
     places: HashMap<ResourceId, usize>,
-    inline: HashSet<ResourceId>,
-    waiting: HashMap<ResourceId, Vec<(Arc<str>, Answer)>>,
-    listings: Listings,
-    scopes: BTreeMap<Scope, ScopeFacts>,
+    pub(crate) inline: HashSet<ResourceId>,
+    pub(crate) waiting: HashMap<ResourceId, Vec<(Arc<str>, Answer)>>,
+    pub(crate) listings: Listings,
+    pub(crate) scopes: BTreeMap<Scope, ScopeFacts>,
     regions: BTreeSet<(Scope, Arc<str>)>,
-    problems: Vec<Problem>,
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// What is known of a scope besides its id.
@@ -34,11 +34,11 @@ pub struct ScopeFacts {
 }
 
 #[derive(Default)]
-struct Listings {
+pub(crate) struct Listings {
     held: HashSet<(Cloud, Kind)>,
-    places: HashMap<(Kind, Place), Listing>,
+    pub(crate) places: HashMap<(Kind, Place), Listing>,
     /// Kinds that were asked for parent by parent in a scope.
-    by_parent: HashSet<(Kind, Scope)>,
+    pub(crate) by_parent: HashSet<(Kind, Scope)>,
 }
 
 impl Listings {
@@ -50,6 +50,14 @@ impl Listings {
         if !matches!(known, Listing::Failed(_)) {
             *known = listing;
         }
+    }
+
+    /// Records what was asked again: the later answer counts.
+    pub(crate) fn replace(&mut self, kind: Kind, place: Place, listing: Listing) {
+        if place.parent.is_some() {
+            self.by_parent.insert((kind.clone(), place.scope.clone()));
+        }
+        self.places.insert((kind, place), listing);
     }
 
     fn at(&self, kind: &Kind, place: Place) -> Listing {
@@ -90,7 +98,20 @@ impl EstateBuilder {
                 }
             }
         }
-        MemoryEstate::new(self.resources, self.listings, self.scopes, self.problems, kinds)
+        let mut estate = MemoryEstate {
+            kinds,
+            resources: self.resources.into_iter().map(Arc::new).collect(),
+            inline: self.inline,
+            by_id: HashMap::new(),
+            by_kind: HashMap::new(),
+            by_scope: HashMap::new(),
+            listings: self.listings,
+            scopes: self.scopes,
+            problems: self.problems,
+            referring: Mutex::default(),
+        };
+        estate.index();
+        estate
     }
 
     fn add_implied(&mut self, kinds: &KindCatalogue) {
@@ -243,13 +264,15 @@ impl Sink for EstateBuilder {
 
 /// An estate in memory. Resources are sorted by kind and id, so that every answer is in a stable order.
 pub struct MemoryEstate {
-    kinds: Arc<KindCatalogue>,
-    resources: Vec<Arc<Resource>>,
-    by_id: HashMap<ResourceId, u32>,
+    pub(crate) kinds: Arc<KindCatalogue>,
+    pub(crate) resources: Vec<Arc<Resource>>,
+    /// Resources known from a copy inside another document alone.
+    pub(crate) inline: HashSet<ResourceId>,
+    pub(crate) by_id: HashMap<ResourceId, u32>,
     by_kind: HashMap<Kind, std::ops::Range<usize>>,
     by_scope: HashMap<(Kind, Scope), Vec<u32>>,
-    listings: Listings,
-    scopes: BTreeMap<Scope, ScopeFacts>,
+    pub(crate) listings: Listings,
+    pub(crate) scopes: BTreeMap<Scope, ScopeFacts>,
     problems: Vec<Problem>,
     referring: Mutex<ReferringIndexes>,
 }
@@ -259,15 +282,10 @@ type Referring = HashMap<ResourceId, Vec<u32>>;
 type ReferringIndexes = HashMap<(Kind, Box<str>), Arc<Referring>>;
 
 impl MemoryEstate {
-    fn new(
-        resources: Vec<Resource>,
-        listings: Listings,
-        scopes: BTreeMap<Scope, ScopeFacts>,
-        problems: Vec<Problem>,
-        kinds: Arc<KindCatalogue>,
-    ) -> Self {
-        let mut resources: Vec<_> = resources.into_iter().map(Arc::new).collect();
-        resources.sort_by(|left, right| left.kind.cmp(&right.kind).then_with(|| left.id.cmp(&right.id)));
+    /// Sorts the resources and builds every index anew.
+    pub(crate) fn index(&mut self) {
+        self.resources.sort_by(|left, right| left.kind.cmp(&right.kind).then_with(|| left.id.cmp(&right.id)));
+        let resources = &self.resources;
         let mut by_id = HashMap::with_capacity(resources.len());
         let mut by_kind: HashMap<Kind, std::ops::Range<usize>> = HashMap::new();
         let mut by_scope: HashMap<(Kind, Scope), Vec<u32>> = HashMap::new();
@@ -287,7 +305,13 @@ impl MemoryEstate {
             }
             previous = Some(key);
         }
-        Self { kinds, resources, by_id, by_kind, by_scope, listings, scopes, problems, referring: Mutex::default() }
+        (self.by_id, self.by_kind, self.by_scope) = (by_id, by_kind, by_scope);
+        self.forget_referring();
+    }
+
+    /// Drops the indexes of relations, which are built again when they are asked for.
+    pub(crate) fn forget_referring(&mut self) {
+        self.referring.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
     /// All resources, sorted by kind and id.

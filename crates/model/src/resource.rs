@@ -29,6 +29,11 @@ impl ResourceId {
     pub fn as_str(&self) -> &str {
         &self.text
     }
+
+    /// Whether it compares without ASCII case.
+    pub(crate) fn folds(&self) -> bool {
+        self.folds
+    }
 }
 
 impl PartialEq for ResourceId {

@@ -3,6 +3,7 @@
 mod aws_cloudmapper;
 mod azure_policy;
 mod azure_psrule;
+mod events;
 mod gcp_policy_library;
 mod permissions;
 mod policy_cases;

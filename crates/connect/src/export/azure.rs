@@ -149,7 +149,7 @@ fn part_behind<'i>(id: &'i str, marker: &str) -> Option<&'i str> {
 }
 
 /// `/…/providers/Microsoft.Sql/servers/x/databases/y` is a `Microsoft.Sql/servers/databases`.
-pub(super) fn kind_in_id(id: &str) -> Option<String> {
+pub(crate) fn kind_in_id(id: &str) -> Option<String> {
     let at = id.to_ascii_lowercase().rfind("/providers/");
     let Some(below) = at.and_then(|at| id.get(at + "/providers/".len()..)) else {
         return match id.matches('/').count() {

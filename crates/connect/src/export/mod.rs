@@ -5,7 +5,7 @@
 //! of `{cloud, scope, region?, service, operation, params?, response | error}`); each plain, gzip or zstd. docs/estates.md
 //! describes them with examples.
 
-mod azure;
+pub(crate) mod azure;
 pub(crate) mod calls;
 mod follow;
 mod frames;
@@ -21,7 +21,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use yagura_content::ResourceType;
-use yagura_model::{Document, Kind, Problem, Resource, Sink, Value};
+use yagura_model::{Document, Kind, Listing, Path, Place, Problem, Resource, ResourceId, Sink, Value, is_called};
 
 pub(crate) use self::follow::FollowUp;
 
@@ -119,6 +119,8 @@ pub(crate) struct Reader<'a> {
     hasher: RandomState,
     /// Calls that follow from what was read; none = nobody asks.
     follow_ups: Option<Vec<FollowUp>>,
+    /// The only resources that the line being read may hand on; none = it speaks for whole places.
+    only: Option<Vec<Wanted>>,
     sink: &'a mut dyn Sink,
     summary: ReadSummary,
 }
@@ -174,6 +176,7 @@ impl<'a> Reader<'a> {
             unread: HashSet::new(),
             hasher: RandomState::new(),
             follow_ups: None,
+            only: None,
             sink,
             summary: ReadSummary::default(),
         }
@@ -213,6 +216,11 @@ impl<'a> Reader<'a> {
         if outcome.is_ok() && file.understood == 0 && file.passed_over == 0 && file.problems.is_empty() {
             self.sink.problem(Problem::note(file.name.clone(), None, "holds no record"));
         }
+        self.close_collection(file);
+    }
+
+    /// Ends what a live collection gave, or what stands in a file.
+    pub(crate) fn close_collection(&mut self, file: FileState) {
         self.summary.files += u64::from(file.understood > 0);
         if let Some(total) = file.stated_total {
             *self.totals.entry(total).or_default() += file.understood;
@@ -283,10 +291,34 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
+        if self.only.as_ref().is_some_and(|only| !only.iter().any(|wanted| wanted.is(&resource))) {
+            return;
+        }
         self.waiting.seen(&self.calls, &resource);
         self.follow(&resource);
         self.summary.resources += 1;
         self.sink.resource(resource);
+    }
+
+    /// Limits the lines that follow to these resources; they say nothing of whole places then.
+    pub(crate) fn limit(&mut self, only: Option<Vec<Wanted>>) {
+        self.only = only;
+    }
+
+    /// Says that a kind was asked for somewhere, unless the line is limited to single resources.
+    fn say_listing(&mut self, kind: Kind, place: Place, listing: Listing) {
+        if self.only.is_none() {
+            self.sink.listing(kind, place, listing);
+        }
+    }
+
+    /// Ends the reading of a part of an estate.
+    pub(crate) fn finish_part(mut self, problems: Vec<Problem>) {
+        self.only = None;
+        self.finish_google();
+        let Self { waiting, calls, sink, .. } = self;
+        problems.into_iter().for_each(|problem| sink.problem(problem));
+        waiting.finish(&calls, sink);
     }
 
     /// Resources handed on so far.
@@ -315,6 +347,27 @@ impl<'a> Reader<'a> {
             sink.problem(Problem::lost("estate", None, "no resource was read: the estate is empty"));
         }
         self.summary
+    }
+}
+
+/// A resource that is read again.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Wanted {
+    /// By its id.
+    Id(ResourceId),
+    /// By what it is called (see [`is_called`]).
+    Called { kind: Kind, paths: Vec<Path>, name: String },
+}
+
+impl Wanted {
+    /// Whether this is the resource.
+    pub(crate) fn is(&self, resource: &Resource) -> bool {
+        match self {
+            Self::Id(id) => resource.id == *id,
+            Self::Called { kind, paths, name } => {
+                resource.kind == *kind && is_called(resource.document.root(), paths, name)
+            }
+        }
     }
 }
 

@@ -289,7 +289,7 @@ impl Reader<'_> {
             return self.waiting.listings.push(listing);
         }
         let regional = list.scope.as_deref() != Some("global");
-        self.sink.listing(kind, recorded.place(regional), listing);
+        self.say_listing(kind, recorded.place(regional), listing);
     }
 
     /// Resources that Azure Resource Manager answered: `operation` is the kind, `params.parent` the resource it was asked for.
@@ -308,7 +308,7 @@ impl Reader<'_> {
                 let gone = ["NotFound", "ResourceNotFound", "ParentResourceNotFound"].contains(&refused.code.as_str());
                 let is_none = gone || refused.not_offered;
                 let listing = if is_none { Listing::Complete } else { Listing::Failed(recorded.failure(refused)) };
-                self.sink.listing(kind, place, listing);
+                self.say_listing(kind, place, listing);
                 Ok(())
             }
             Ok(answer) => {
@@ -325,7 +325,7 @@ impl Reader<'_> {
                         fault = Some(reason);
                     }
                 }
-                self.sink.listing(kind, place, Listing::Complete);
+                self.say_listing(kind, place, Listing::Complete);
                 fault.map_or(Ok(()), Err)
             }
         }
@@ -350,7 +350,7 @@ impl Reader<'_> {
         let shapeless = recorded.answer.is_ok() && rows.is_none();
         for kind in self.names.kinds_of_table(recorded.operation) {
             for scope in &scopes {
-                self.sink.listing(kind.clone(), Place::scope(scope.clone()), listing.clone());
+                self.say_listing(kind.clone(), Place::scope(scope.clone()), listing.clone());
             }
         }
         let mut fault = shapeless.then(|| format!("{} gave {SHAPELESS}", recorded.call()));
@@ -374,7 +374,7 @@ impl Reader<'_> {
                 for kind in kinds {
                     let cause = recorded.failure(refused);
                     if is_resource {
-                        self.sink.listing(kind, Place::scope(recorded.scope.clone()), Listing::Failed(cause));
+                        self.say_listing(kind, Place::scope(recorded.scope.clone()), Listing::Failed(cause));
                     } else {
                         self.projects.policies_failed(kind, cause);
                     }

@@ -10,16 +10,17 @@ mod plan;
 mod probe;
 mod replay;
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Map, Value as Json, json};
 use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
 use yagura_content::ResourceType;
-use yagura_model::{Checkpoints, Document, Kind, Problem, Sink, Timestamp};
+use yagura_model::{Checkpoints, Document, Kind, NoCheckpoints, Problem, Sink, Timestamp};
 
-use crate::export::{FileState, FollowUp, ReadSummary, Reader};
+use crate::export::{FileState, FollowUp, ReadSummary, Reader, Wanted};
 
+pub(crate) use plan::calls_of_kind;
 pub use plan::{Target, regions_of};
 pub use probe::{MissingPermission, Outcome, ProbeOptions, ProbeSummary, Probed, Subject, probe};
 pub use replay::Replay;
@@ -76,65 +77,58 @@ pub async fn collect<C: Caller>(
     checkpoints: &mut dyn Checkpoints,
     mut options: CollectOptions<'_>,
 ) -> CollectSummary {
-    let mut reader = Reader::new(types, sink);
-    reader.remember_follow_ups();
-    let mut problems = Vec::new();
-    let kept = checkpoints.begin(options.oldest_kept).unwrap_or_else(|problem| {
-        // A collection whose checkpoints cannot be read starts anew, and nothing is lost.
-        problems.push(Problem { incomplete: false, ..problem });
-        0
-    });
-    let mut run = Run {
-        reader,
-        file: FileState::new("collection".to_owned(), true),
-        goes_on: kept > 0,
-        checkpoints,
-        homes: plan::homes(targets),
-        asked: HashSet::new(),
-        queue: VecDeque::new(),
-        progress: Progress::default(),
-        problems,
-        now: options.now,
-    };
+    let mut run = Run::new(types, sink, checkpoints, plan::homes(targets), options.now);
+    run.go_on(options.oldest_kept);
     for target in targets {
         for call in plan::calls(target, types) {
             run.enqueue(call, 1);
         }
     }
-    let mut under_way = FuturesUnordered::new();
-    loop {
-        while under_way.len() < options.at_once.max(1) {
-            let Some(next) = run.queue.pop_front() else { break };
-            match run.kept(&next.call) {
-                Some(line) => {
-                    run.progress.resumed += 1;
-                    run.take_line(&next, &line, &mut options);
-                }
-                None => under_way.push(async move { (caller.call(&next.call).await, next) }),
-            }
-        }
-        let Some((outcome, asked)) = under_way.next().await else {
-            if run.queue.is_empty() {
-                break;
-            }
-            continue;
-        };
-        run.take_outcome(&asked, outcome, &mut options);
-        run.say(under_way.len(), &options);
-    }
+    run.ask(caller, &mut options).await;
     run.finish()
 }
 
-/// A call with the number of its page.
+/// A call that reads a part of a cloud again.
+pub(crate) struct Seed {
+    /// The call.
+    pub call: Call,
+    /// Its answer, where it is known without asking.
+    pub answer: Option<Json>,
+    /// The only resources that its answer is read for; none = it lists whole places.
+    pub only: Option<Vec<Wanted>>,
+}
+
+/// Asks a few calls and what follows from them. Gives, in the order of the seeds, the failure of each.
+pub(crate) async fn read_again<C: Caller>(
+    caller: &C,
+    seeds: Vec<Seed>,
+    targets: &[Target],
+    types: &BTreeMap<Kind, ResourceType>,
+    sink: &mut dyn Sink,
+    mut options: CollectOptions<'_>,
+) -> (Vec<Option<CallFailure>>, Progress) {
+    let mut checkpoints = NoCheckpoints;
+    let mut run = Run::new(types, sink, &mut checkpoints, plan::homes(targets), options.now);
+    for seed in seeds {
+        run.enqueue_seed(seed);
+    }
+    run.ask(caller, &mut options).await;
+    run.finish_part()
+}
+
+/// A call with the number of its page, and the seed it is a page of.
 #[derive(Clone, Debug)]
 struct Asked {
     call: Call,
     page: usize,
+    seed: Option<usize>,
 }
 
 struct Run<'r> {
     reader: Reader<'r>,
     file: FileState,
+    /// Answers that are known without asking, by the keys of their calls.
+    given: HashMap<String, String>,
     /// Whether an unfinished collection left answers.
     goes_on: bool,
     checkpoints: &'r mut dyn Checkpoints,
@@ -143,34 +137,132 @@ struct Run<'r> {
     /// Keys of all calls so far: two resource types may read one answer.
     asked: HashSet<String>,
     queue: VecDeque<Asked>,
+    /// What the answers of each seed are limited to.
+    limits: Vec<Option<Vec<Wanted>>>,
+    /// Why the answers of each seed are not whole.
+    failures: Vec<Option<CallFailure>>,
     progress: Progress,
     problems: Vec<Problem>,
     now: Timestamp,
 }
 
-impl Run<'_> {
-    fn enqueue(&mut self, call: Call, page: usize) {
-        if self.asked.insert(call.key()) {
-            self.queue.push_back(Asked { call, page });
+impl<'r> Run<'r> {
+    fn new(
+        types: &'r BTreeMap<Kind, ResourceType>,
+        sink: &'r mut dyn Sink,
+        checkpoints: &'r mut dyn Checkpoints,
+        homes: BTreeMap<String, String>,
+        now: Timestamp,
+    ) -> Self {
+        let mut reader = Reader::new(types, sink);
+        reader.remember_follow_ups();
+        Self {
+            reader,
+            file: FileState::new("collection".to_owned(), true),
+            given: HashMap::new(),
+            goes_on: false,
+            checkpoints,
+            homes,
+            asked: HashSet::new(),
+            queue: VecDeque::new(),
+            limits: Vec::new(),
+            failures: Vec::new(),
+            progress: Progress::default(),
+            problems: Vec::new(),
+            now,
         }
     }
 
-    /// The answer of an earlier, unfinished collection to a call.
+    /// Goes on with what an unfinished collection left, unless it is too old.
+    fn go_on(&mut self, oldest: Timestamp) {
+        match self.checkpoints.begin(oldest) {
+            Ok(left) => self.goes_on = left > 0,
+            // A collection whose checkpoints cannot be read starts anew, and nothing is lost.
+            Err(problem) => self.problems.push(Problem { incomplete: false, ..problem }),
+        }
+    }
+
+    /// The answer to a call that is known without asking.
     fn kept(&mut self, call: &Call) -> Option<String> {
+        if self.given.is_empty() && !self.goes_on {
+            return None;
+        }
+        let key = call.key();
+        if let Some(given) = self.given.remove(&key) {
+            return Some(given);
+        }
         if !self.goes_on {
             return None;
         }
-        self.checkpoints.kept(&call.key()).unwrap_or_else(|problem| {
+        self.checkpoints.kept(&key).unwrap_or_else(|problem| {
             // Nothing is lost: the call is made again.
             self.problems.push(Problem { incomplete: false, ..problem });
             None
         })
     }
 
+    /// Asks what is in the queue and what follows from it, until nothing is left.
+    async fn ask<C: Caller>(&mut self, caller: &C, options: &mut CollectOptions<'_>) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            while under_way.len() < options.at_once.max(1) {
+                let Some(next) = self.queue.pop_front() else { break };
+                match self.kept(&next.call) {
+                    Some(line) => {
+                        self.progress.resumed += 1;
+                        self.take_line(&next, &line, options);
+                    }
+                    None => under_way.push(async move { (caller.call(&next.call).await, next) }),
+                }
+            }
+            let Some((outcome, asked)) = under_way.next().await else {
+                if self.queue.is_empty() {
+                    break;
+                }
+                continue;
+            };
+            self.take_outcome(&asked, outcome, options);
+            self.say(under_way.len(), options);
+        }
+    }
+
+    fn enqueue(&mut self, call: Call, page: usize) {
+        self.enqueue_page(call, page, None);
+    }
+
+    fn enqueue_page(&mut self, call: Call, page: usize, seed: Option<usize>) {
+        if self.asked.insert(call.key()) {
+            self.queue.push_back(Asked { call, page, seed });
+        }
+    }
+
+    fn enqueue_seed(&mut self, seed: Seed) {
+        let number = self.limits.len();
+        self.limits.push(seed.only);
+        self.failures.push(None);
+        if let Some(answer) = seed.answer {
+            let page = Page { response: answer, next: None };
+            self.given.insert(seed.call.key(), line_of(&seed.call, &Ok(page), self.now).to_string());
+        }
+        self.enqueue_page(seed.call, 1, Some(number));
+    }
+
+    /// Remembers the first reason for which the answers of a seed are not whole.
+    fn not_whole(&mut self, asked: &Asked, failure: CallFailure) {
+        if let Some(known) = asked.seed.and_then(|seed| self.failures.get_mut(seed)) {
+            known.get_or_insert(failure);
+        }
+    }
+
     fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
         match &outcome {
             Err(failure) if !is_not_there(&asked.call, failure) => self.progress.failed += 1,
             _ => self.progress.answered += 1,
+        }
+        if let Err(failure) = &outcome
+            && parts::of(&asked.call, failure).is_empty()
+        {
+            self.not_whole(asked, failure.clone());
         }
         let line = line_of(&asked.call, &outcome, self.now).to_string();
         if outcome.is_ok()
@@ -193,19 +285,23 @@ impl Run<'_> {
             Ok(document) => document,
             Err(error) => {
                 let message = format!("the answer of {} could not be read: {error}", asked.call);
+                self.not_whole(asked, unreadable("Unreadable", &message));
                 return self.problems.push(Problem::lost("collection", None, message));
             }
         };
         let next = document.root().get("next").filter(|next| next.is_object()).map(|next| next.to_json());
         let again = again_of(&document);
+        let limit = asked.seed.and_then(|seed| self.limits.get(seed)).cloned().flatten();
+        self.reader.limit(limit);
         self.reader.document(document, self.progress.answered + self.progress.resumed, &mut self.file);
         if let Some(Json::Object(next)) = next {
             if asked.page >= options.most_pages {
                 let message =
                     format!("{} has more than {} pages; the rest was not asked for", asked.call, options.most_pages);
+                self.not_whole(asked, unreadable("TooManyPages", &message));
                 self.problems.push(Problem::lost("collection", None, message));
             } else {
-                self.enqueue(asked.call.with(&next), asked.page + 1);
+                self.enqueue_page(asked.call.with(&next), asked.page + 1, asked.seed);
             }
         }
         for follow_up in self.reader.take_follow_ups() {
@@ -213,7 +309,7 @@ impl Run<'_> {
             self.enqueue(call, 1);
         }
         for part in again {
-            self.enqueue(asked.call.with(&part), 1);
+            self.enqueue_page(asked.call.with(&part), 1, asked.seed);
         }
     }
 
@@ -241,10 +337,22 @@ impl Run<'_> {
             self.problems.push(problem);
         }
         self.progress.resources = self.reader.resources_read();
-        self.reader.close(self.file, Ok(()));
+        self.reader.close_collection(self.file);
         let progress = self.progress;
         CollectSummary { read: self.reader.finish_with(self.problems), progress }
     }
+
+    /// Ends the reading of a part: the failures of the seeds, and what was asked.
+    fn finish_part(mut self) -> (Vec<Option<CallFailure>>, Progress) {
+        self.progress.resources = self.reader.resources_read();
+        self.reader.close_collection(self.file);
+        self.reader.finish_part(self.problems);
+        (self.failures, self.progress)
+    }
+}
+
+fn unreadable(code: &str, message: &str) -> CallFailure {
+    CallFailure { kind: FailureKind::Unreadable, code: code.to_owned(), message: message.to_owned() }
 }
 
 /// Whether a failure means that the place holds nothing. The inventory itself is not such a place: without it, nothing

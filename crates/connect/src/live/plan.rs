@@ -82,49 +82,55 @@ fn lists(types: &BTreeMap<Kind, ResourceType>, cloud: Cloud) -> impl Iterator<It
 }
 
 fn aws(account: &str, regions: &[String], home: &str, types: &BTreeMap<Kind, ResourceType>) -> Vec<Call> {
-    let mut calls = Vec::new();
-    let mut add = |region: &str, service: &str, operation: &str, params: Map<String, Json>| {
-        calls.push(Call {
-            cloud: Cloud::Aws,
-            scope: account.to_owned(),
-            region: Some(region.to_owned()),
-            service: service.to_owned(),
-            operation: operation.to_owned(),
-            params,
-        });
+    let own = types.values().filter(|described| described.cloud == Cloud::Aws);
+    let (described, implied): (Vec<_>, Vec<_>) = own.map(|kind| aws_kind(kind, account, regions, home)).unzip();
+    described.into_iter().chain(implied).flatten().collect()
+}
+
+/// The calls that list one AWS kind in these regions, and those about what exists without being listed.
+pub(crate) fn calls_of_kind(described: &ResourceType, account: &str, regions: &[String], home: &str) -> Vec<Call> {
+    let (mut calls, implied) = aws_kind(described, account, regions, home);
+    calls.extend(implied);
+    calls
+}
+
+fn aws_kind(described: &ResourceType, account: &str, regions: &[String], home: &str) -> (Vec<Call>, Vec<Call>) {
+    let call = |region: &str, service: &str, operation: &str, params: Map<String, Json>| Call {
+        cloud: Cloud::Aws,
+        scope: account.to_owned(),
+        region: Some(region.to_owned()),
+        service: service.to_owned(),
+        operation: operation.to_owned(),
+        params,
     };
-    for (_, list) in lists(types, Cloud::Aws) {
+    let (mut calls, mut implied) = (Vec::new(), Vec::new());
+    for list in described.list.as_slice() {
         let (Some(service), Some(operation)) = (&list.service, &list.operation) else { continue };
-        let params = Params::new(&list.params);
         // Calls with holes follow from what the others answer.
-        if list.parent.is_some() || params.has_holes() {
+        if list.parent.is_some() || Params::new(&list.params).has_holes() {
             continue;
         }
         let fixed: Map<String, Json> = list.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
         if list.scope.as_deref() == Some("global") {
-            add(home, service, operation, fixed);
+            calls.push(call(home, service, operation, fixed));
             continue;
         }
-        for region in regions {
-            add(region, service, operation, fixed.clone());
-        }
+        calls.extend(regions.iter().map(|region| call(region, service, operation, fixed.clone())));
     }
-    for described in types.values().filter(|described| described.cloud == Cloud::Aws) {
-        let Some(place) = described.implied else { continue };
-        for call in described.attached.values() {
-            let (Some(service), Some(operation)) = (&call.service, &call.operation) else { continue };
-            let fixed: Map<String, Json> =
-                call.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-            let fixed = with_account(fixed, account);
-            match place {
-                yagura_content::ImpliedPlace::Scope => add(home, service, operation, fixed),
-                yagura_content::ImpliedPlace::Region => {
-                    regions.iter().for_each(|region| add(region, service, operation, fixed.clone()))
-                }
+    let Some(place) = described.implied else { return (calls, implied) };
+    for attached in described.attached.values() {
+        let (Some(service), Some(operation)) = (&attached.service, &attached.operation) else { continue };
+        let fixed: Map<String, Json> =
+            attached.params.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        let fixed = with_account(fixed, account);
+        match place {
+            yagura_content::ImpliedPlace::Scope => implied.push(call(home, service, operation, fixed)),
+            yagura_content::ImpliedPlace::Region => {
+                implied.extend(regions.iter().map(|region| call(region, service, operation, fixed.clone())));
             }
         }
     }
-    calls
+    (calls, implied)
 }
 
 /// Parameters of calls about the account itself name it as `{account}` or `{Account}`.

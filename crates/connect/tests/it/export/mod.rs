@@ -22,7 +22,8 @@ category: storage
 id: 'arn:{partition}:s3:::{Name}'
 list: { service: s3, operation: ListBuckets, scope: global, items: Buckets }
 attached:
-  Policy: { service: s3, operation: GetBucketPolicy, params: { Bucket: '{Name}' }, items: Policy, none_on: [NoSuchBucketPolicy] }
+  Policy: { service: s3, operation: GetBucketPolicy, params: { Bucket: '{Name}' }, items: Policy, none_on: [NoSuchBucketPolicy], permissions: { none: test } }
+permissions: { none: test }
 ",
     ),
     (
@@ -33,6 +34,7 @@ cloud: azure
 title: { en: Account }
 category: storage
 list: { table: resources }
+permissions: { none: test }
 ",
     ),
     (
@@ -43,6 +45,7 @@ cloud: azure
 title: { en: Container }
 category: storage
 list: { arm: '{parent}/containers', api_version: 2024-01-01, parent: Microsoft.Storage/storageAccounts }
+permissions: { none: test }
 ",
     ),
     (
@@ -53,6 +56,7 @@ cloud: gcp
 title: { en: Bucket }
 category: storage
 list: { asset: storage.googleapis.com/Bucket }
+permissions: { none: test }
 ",
     ),
 ];
