@@ -96,6 +96,18 @@ impl<'a> Calls<'a> {
         self.by_operation.get(&key).map_or(&[], Vec::as_slice)
     }
 
+    /// Of the uses of an operation those that a call was made for: those whose fixed parameters it was asked with, and of
+    /// them the most special ones. A call whose parameters were not recorded may have been made for any.
+    pub(crate) fn meant(&self, cloud: Cloud, service: &str, operation: &str, asked: Option<Value<'_>>) -> Vec<usize> {
+        let uses = self.of(cloud, service, operation);
+        let count = |place: &usize| self.at(*place)?.params.fits_wholly(asked);
+        if let Some(most) = uses.iter().filter_map(count).max() {
+            return uses.iter().copied().filter(|place| count(place) == Some(most)).collect();
+        }
+        let fits = |place: &usize| self.at(*place).is_some_and(|made| made.params.fits(asked));
+        uses.iter().copied().filter(fits).collect()
+    }
+
     /// Positions of the uses that are made for each resource of a kind.
     pub(crate) fn for_each(&self, kind: &Kind) -> &[usize] {
         self.by_parent.get(kind).map_or(&[], Vec::as_slice)
@@ -166,9 +178,20 @@ impl Params {
 
     /// Whether the call was asked with the parameters that never change. One that was not recorded counts as such.
     pub(crate) fn fits(&self, asked: Option<Value<'_>>) -> bool {
-        self.params.iter().all(|(name, param)| match (param, asked.and_then(|asked| asked.get(name))) {
-            (Param::Fixed(wanted), Some(value)) => text_of(value).is_none_or(|text| text.eq_ignore_ascii_case(wanted)),
-            _ => true,
+        self.fixed(asked).all(|held| held != Some(false))
+    }
+
+    /// How many of the parameters that never change the call was asked with, if it was with all of them.
+    pub(crate) fn fits_wholly(&self, asked: Option<Value<'_>>) -> Option<usize> {
+        self.fixed(asked).try_fold(0, |count, held| held?.then_some(count + 1))
+    }
+
+    /// Of each parameter that never changes, whether the call was asked with it; none = it was not recorded.
+    fn fixed<'p>(&'p self, asked: Option<Value<'p>>) -> impl Iterator<Item = Option<bool>> + 'p {
+        self.params.iter().filter_map(move |(name, param)| {
+            let Param::Fixed(wanted) = param else { return None };
+            let value = asked.and_then(|asked| asked.get(name));
+            Some(value.map(|value| text_of(value).is_none_or(|text| text.eq_ignore_ascii_case(wanted))))
         })
     }
 

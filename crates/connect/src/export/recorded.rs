@@ -105,8 +105,7 @@ impl Reader<'_> {
             (Cloud::Gcp, "cloudasset") => return self.asset_answer(&recorded, record, file),
             _ => {}
         }
-        let uses = self.calls.of(recorded.cloud, recorded.service, recorded.operation).to_vec();
-        if uses.is_empty() {
+        if self.calls.of(recorded.cloud, recorded.service, recorded.operation).is_empty() {
             if self.unread.insert(recorded.call()) {
                 let message = format!("no resource type reads the answers of {} ({})", recorded.call(), recorded.cloud);
                 self.sink.problem(Problem::note(file.name.clone(), Some(record), message));
@@ -116,7 +115,7 @@ impl Reader<'_> {
         if recorded.cloud == Cloud::Aws && recorded.scope.level() == ScopeLevel::Account {
             self.sink.scope(recorded.scope.clone(), None, Vec::new());
         }
-        for place in uses {
+        for place in self.calls.meant(recorded.cloud, recorded.service, recorded.operation, recorded.params) {
             if let Err(reason) = self.answer(place, &recorded, record) {
                 file.lost(record, reason);
             }
@@ -156,9 +155,6 @@ impl Reader<'_> {
     fn answer(&mut self, place: usize, recorded: &Recorded<'_>, record: u64) -> Result<(), String> {
         let calls = self.calls.clone();
         let Some(made) = calls.at(place) else { return Ok(()) };
-        if !made.params.fits(recorded.params) {
-            return Ok(());
-        }
         match (&made.purpose, &recorded.answer) {
             (Purpose::Attach(name), answer) => {
                 let answer = attached_answer(made, recorded, answer.as_ref().copied())?;

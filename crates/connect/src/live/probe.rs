@@ -404,7 +404,7 @@ impl Run<'_> {
 
     fn uses_of(&self, call: &Call) -> Vec<Subject> {
         let params = Document::from(&Json::Object(call.params.clone()));
-        let positions = self.calls.of(call.cloud, &call.service, &call.operation);
+        let positions = self.calls.meant(call.cloud, &call.service, &call.operation, Some(params.root()));
         let uses = positions.iter().filter_map(|place| self.calls.at(*place));
         let subject = |made: &Use<'_>| Subject {
             kind: made.described.kind.clone(),
@@ -413,11 +413,7 @@ impl Run<'_> {
                 Purpose::Attach(name) => Some(name.to_owned()),
             },
         };
-        uses.filter(|made| made.params.fits(Some(params.root())))
-            .map(subject)
-            .collect::<BTreeSet<_>>()
-            .into_iter()
-            .collect()
+        uses.map(subject).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// The kinds of an asset query: their list, or the policies that hang under them.

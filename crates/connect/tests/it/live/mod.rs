@@ -517,3 +517,51 @@ fn kinds_inside_a_listed_kind_are_listed_and_rows_without_a_type_are_what_was_as
     assert_eq!(kind, "Microsoft.Resources/subscriptions/providers");
     assert!(estate.problems().is_empty(), "{:?}", estate.problems());
 }
+
+const SNAPSHOTS: [(&str, &str); 2] = [
+    (
+        "resource-types/aws/ec2/snapshot.yaml",
+        "
+kind: AWS::EC2::Snapshot
+cloud: aws
+title: { en: Snapshot }
+category: storage
+id: 'snapshot/{SnapshotId}'
+list: { service: ec2, operation: DescribeSnapshots, scope: regional, items: Snapshots, params: { OwnerIds: [self] } }
+permissions: { none: test }
+",
+    ),
+    (
+        "resource-types/aws/ec2/public-snapshot.yaml",
+        "
+kind: AWS::EC2::PublicSnapshot
+cloud: aws
+title: { en: Public snapshot }
+category: storage
+id: 'public-snapshot/{SnapshotId}'
+list: { service: ec2, operation: DescribeSnapshots, scope: regional, items: Snapshots, params: { OwnerIds: [self], RestorableByUserIds: [all] } }
+permissions: { none: test }
+",
+    ),
+];
+
+#[test]
+fn an_answer_is_read_for_the_use_that_it_was_asked_for() {
+    let snapshots = |names: &[&str]| json!({ "Snapshots": names.iter().map(|name| json!({ "SnapshotId": name })).collect::<Vec<_>>() });
+    let cloud = Played::default()
+        .with("ec2:DescribeSnapshots us-east-1 {\"OwnerIds\":[\"self\"]}", snapshots(&["a", "b"]), None)
+        .with(
+            "ec2:DescribeSnapshots us-east-1 {\"OwnerIds\":[\"self\"],\"RestorableByUserIds\":[\"all\"]}",
+            snapshots(&["b"]),
+            None,
+        );
+    let catalogue = catalogue_of(&SNAPSHOTS);
+    let targets = [Target::Aws { account: "1".into(), regions: vec!["us-east-1".into()], home: "us-east-1".into() }];
+    let (mut builder, mut nothing) = (EstateBuilder::new(), NoCheckpoints);
+    let types = catalogue.resource_types();
+    futures_executor::block_on(collect(&cloud, &targets, types, &mut builder, &mut nothing, options()));
+    let estate = builder.finish(catalogue.kinds());
+    let mut ids: Vec<_> = estate.resources().iter().map(|resource| resource.id.to_string()).collect();
+    ids.sort();
+    assert_eq!(ids, ["public-snapshot/b", "snapshot/a", "snapshot/b"]);
+}
