@@ -40,6 +40,8 @@ pub enum Command {
     Policy(PolicyArguments),
     /// Add, list, test or remove connections to clouds
     Connect(ConnectArguments),
+    /// Collect a cloud, then follow its change events and say which verdicts change
+    Watch(WatchArguments),
     /// Print a completion script for a shell
     Completions(CompletionsArguments),
 }
@@ -478,4 +480,33 @@ pub struct AccessArguments {
     pub allow_process: bool,
     #[command(flatten)]
     pub data: DataArguments,
+}
+
+#[derive(Debug, Args)]
+pub struct WatchArguments {
+    /// The connector
+    pub connector: String,
+    /// Where its change events come from (docs/events.md): the URL of an SQS queue, or
+    /// projects/PROJECT/subscriptions/NAME of Pub/Sub. Azure's Activity Log needs none
+    #[arg(long, value_name = "SOURCE")]
+    pub events: Option<String>,
+    #[command(flatten)]
+    pub data: DataArguments,
+    #[command(flatten)]
+    pub knowledge: KnowledgeArguments,
+    /// Seconds from one look at the source to the next
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub every: u64,
+    /// Seconds for which events of one resource are gathered before it is read again
+    #[arg(long, value_name = "SECONDS", default_value_t = 15, value_parser = clap::value_parser!(i64).range(0..=3600))]
+    pub settle: i64,
+    /// End after this many looks
+    #[arg(long, value_name = "NUMBER")]
+    pub looks: Option<u64>,
+    /// Form of the output: table or jsonl
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// No progress and no notes on standard error, only what went wrong
+    #[arg(short, long)]
+    pub quiet: bool,
 }

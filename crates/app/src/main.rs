@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         Command::Content(own) => commands::content::run(own),
         Command::Policy(own) => commands::policy::run(own),
         Command::Connect(own) => commands::connect::run(own),
+        Command::Watch(own) => commands::watch::run(own),
         Command::Completions(own) => commands::completions::run(own),
     };
     match outcome {

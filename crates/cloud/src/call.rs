@@ -12,10 +12,10 @@ use yagura_model::Cloud;
 /// |---|---|---|---|
 /// | AWS | boto3's name of the service (`ec2`) | the operation (`DescribeInstances`) | its input, by member names of the service model |
 /// | Azure | `resourcegraph` | the table (`resources`) | `query`, `subscriptions` (at most 1,000: more must be split) |
-/// | Azure | `arm` | the kind (`Microsoft.Sql/servers/auditingSettings`) | `path`, `api_version`, `parent` |
+/// | Azure | `arm` | the kind (`Microsoft.Sql/servers/auditingSettings`) | `path`, `api_version`, `parent`, `filter` |
 /// | Azure | `graph` | the collection (`users`) | `path`, `select` |
 /// | GCP | `cloudasset` | `assets.list` | `assetTypes`, `contentType` |
-/// | GCP | the service | the method | `url` |
+/// | GCP | the service | the method | `url`; for Pub/Sub `method` and `body` too |
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
     /// The cloud.

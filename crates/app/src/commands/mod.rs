@@ -12,4 +12,5 @@ pub mod policy;
 pub mod recommendations;
 pub mod scan;
 pub mod score;
+pub mod watch;
 pub mod what_if;

@@ -8,6 +8,7 @@ mod store;
 mod values;
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use jiff::SignedDuration;
@@ -90,7 +91,8 @@ fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow:
     let builder = RefCell::new(EstateBuilder::new());
     let bar = Bar::new(quiet, connectors.len());
     let asked = connectors.iter().enumerate().map(|(position, connector)| {
-        Asked { store: &store, connector, position, bar: &bar, builder: &builder, catalogue, arguments }.run()
+        let (record, anew) = (arguments.record.as_deref(), arguments.anew);
+        Asked { store: &store, connector, position, bar: &bar, builder: &builder, catalogue, record, anew }.run()
     });
     let sums = block_on(futures_util::future::join_all(asked))?;
     bar.clear();
@@ -104,6 +106,32 @@ fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow:
     Ok((builder.into_inner().finish(catalogue.kinds()), summary))
 }
 
+/// A connector that was signed in to and collected, to be followed from now on.
+pub struct Followed {
+    pub client: Client,
+    pub targets: Vec<Target>,
+    pub estate: MemoryEstate,
+    /// When the collection began: what happened later may not be in it.
+    pub since: Timestamp,
+}
+
+/// Signs in to one connector and collects it whole.
+pub async fn collect_one(
+    store: &Store,
+    connector: &Connector,
+    catalogue: &Catalogue,
+    quiet: bool,
+) -> anyhow::Result<Followed> {
+    let since = Timestamp::now();
+    let (builder, bar) = (RefCell::new(EstateBuilder::new()), Bar::new(quiet, 1));
+    let asked =
+        Asked { store, connector, position: 0, bar: &bar, builder: &builder, catalogue, record: None, anew: true };
+    let (client, targets) = asked.sign_in().await?;
+    asked.collect(&client, &targets).await;
+    bar.clear();
+    Ok(Followed { client, targets, estate: builder.into_inner().finish(catalogue.kinds()), since })
+}
+
 /// One connector of a collection.
 struct Asked<'a> {
     store: &'a Store,
@@ -112,21 +140,25 @@ struct Asked<'a> {
     bar: &'a Bar,
     builder: &'a RefCell<EstateBuilder>,
     catalogue: &'a Catalogue,
-    arguments: &'a LiveArguments,
+    record: Option<&'a Path>,
+    anew: bool,
 }
 
 impl Asked<'_> {
     /// Collects. A connector that cannot sign in is a problem of its own and ends nothing.
     async fn run(self) -> ReadSummary {
-        let name = &self.connector.name;
-        let (client, targets) = match self.sign_in().await {
-            Ok(signed_in) => signed_in,
+        match self.sign_in().await {
+            Ok((client, targets)) => self.collect(&client, &targets).await,
             Err(error) => {
                 self.problem(format!("{error:#}; nothing of it was read"));
-                return ReadSummary::default();
+                ReadSummary::default()
             }
-        };
-        let mut recording = match self.arguments.record.as_deref().map(|folder| Recording::new(folder, name)) {
+        }
+    }
+
+    async fn collect(&self, client: &Client, targets: &[Target]) -> ReadSummary {
+        let name = &self.connector.name;
+        let mut recording = match self.record.map(|folder| Recording::new(folder, name)) {
             Some(Ok(recording)) => Some(recording),
             Some(Err(error)) => {
                 self.problem(format!("the recording could not be written: {error:#}"));
@@ -140,17 +172,18 @@ impl Asked<'_> {
         let mut sink = SharedSink(self.builder);
         let mut write = |line: &str| recording.as_mut().map_or(Ok(()), |recording| recording.line(line));
         let mut options = CollectOptions { progress: Some(&say), record: Some(&mut write), ..options(now) };
-        if self.arguments.anew {
+        if self.anew {
             options.oldest_kept = Timestamp::MAX;
         }
         let types = self.catalogue.resource_types();
-        let summary = collect(&client, &targets, types, &mut sink, &mut checkpoints, options).await;
+        let summary = collect(client, targets, types, &mut sink, &mut checkpoints, options).await;
         if let Some(Err(error)) = recording.map(Recording::finish) {
             self.problem(format!("the recording could not be written: {error}"));
         }
         summary.read
     }
 
+    /// Signs in and says what the connector reaches. What of it could not be found out is a problem of the estate.
     async fn sign_in(&self) -> anyhow::Result<(Client, Vec<Target>)> {
         let credential = self.store.credential(DEFAULT_TENANT, &self.connector.id)?;
         let client = Client::new(self.connector, credential)?;

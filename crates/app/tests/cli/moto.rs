@@ -345,3 +345,57 @@ fn an_organization_is_read_account_by_account() {
     assert!(has(&format!("arn:aws:sqs:us-east-1:{member}:of-the-member")), "its member {member}: {}", done.err);
     assert!(!has("123456789012"), "no other account");
 }
+
+#[test]
+#[ignore = "needs moto: `cargo xtask test`"]
+fn a_change_is_seen_with_the_verdicts_that_it_moves() {
+    let server = server();
+    let account = "555555555555";
+    let (id, keys) = keys_of(&server, account);
+    let sqs = |body: &str| ask(&server, &id, "sqs", None, &format!("{body}&Version=2012-11-05"));
+    sqs("Action=CreateQueue&QueueName=changes");
+    sqs("Action=CreateQueue&QueueName=work");
+    let proxy = Proxy::start(&server, 0);
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().to_str().unwrap();
+    let queue = format!("{}/{account}/changes", server.trim_end_matches('/'));
+    let args =
+        format!("connect add aws moto --data {folder} --credential-file - --endpoint {} --region us-east-1", proxy.url);
+    assert_eq!(run(&args.split(' ').collect::<Vec<_>>(), keys.as_bytes()).code, 0);
+    let args = format!("watch moto --data {folder} --events {queue} --every 1 --settle 0 --looks 8 -o jsonl");
+    let mut child =
+        command(&args.split(' ').collect::<Vec<_>>()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // The change comes after the collection: its end is said.
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("following") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0, "it ended early");
+    }
+    sqs("Action=SetQueueAttributes&QueueUrl=work&Attribute.1.Name=KmsMasterKeyId&Attribute.1.Value=key");
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() + 1;
+    let time = yagura_model::Timestamp::from_second(now as i64).unwrap();
+    let request = serde_json::json!({ "queueUrl": format!("https://sqs.us-east-1.amazonaws.com/{account}/work") });
+    let envelope = serde_json::json!({
+        "version": "0", "id": "1", "detail-type": "AWS API Call via CloudTrail", "source": "aws.sqs", "account": account,
+        "time": time, "region": "us-east-1", "resources": [],
+        "detail": {
+            "eventVersion": "1.10", "eventTime": time, "eventSource": "sqs.amazonaws.com",
+            "eventName": "SetQueueAttributes", "awsRegion": "us-east-1", "requestParameters": request,
+            "responseElements": null, "eventID": "e1", "readOnly": false, "eventType": "AwsApiCall",
+            "recipientAccountId": account, "userIdentity": { "type": "IAMUser", "arn": "arn:aws:iam::1:user/u" },
+        },
+    });
+    let body: String = envelope.to_string().bytes().map(|byte| format!("%{byte:02X}")).collect();
+    sqs(&format!("Action=SendMessage&QueueUrl={queue}&MessageBody={body}"));
+    let output = child.wait_with_output().unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert!([Some(0), Some(4)].contains(&output.status.code()), "{rest}");
+    let out = String::from_utf8(output.stdout).unwrap();
+    let moved: Vec<Json> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let queue = format!("arn:aws:sqs:us-east-1:{account}:work");
+    let encrypted = moved.iter().find(|row| row["now"] == "healthy" && row["resource"] == queue.as_str());
+    assert!(encrypted.is_some_and(|row| row["before"] == "unhealthy"), "{out}\n{rest}");
+    assert!(moved.iter().all(|row| row["resource"] == queue.as_str()), "nothing else changed: {out}");
+}

@@ -302,6 +302,9 @@ impl AzureClient {
         };
         let mut url = self.wire.endpoints.url(Api::Arm, path)?;
         url.query_pairs_mut().append_pair("api-version", version);
+        if let Some(filter) = call.params.get("filter").and_then(Json::as_str) {
+            url.query_pairs_mut().append_pair("$filter", filter);
+        }
         Ok(url)
     }
 

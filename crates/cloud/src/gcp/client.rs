@@ -132,7 +132,7 @@ impl GcpClient {
     pub async fn scope_info(&self, scope: &str) -> Result<GcpScope, CallFailure> {
         let (level, id) = split(scope)?;
         let url = format!("https://cloudresourcemanager.googleapis.com/v3/{scope}");
-        let answer = match self.ask("cloudresourcemanager", "get", &url).await {
+        let answer = match self.ask("cloudresourcemanager", "get", &url, Sending::Nothing).await {
             Ok(answer) => answer,
             Err(failure) if matches!(failure.kind, FailureKind::NotOffered | FailureKind::Denied) => Json::Null,
             Err(failure) => return Err(failure),
@@ -149,7 +149,7 @@ impl GcpClient {
     }
 
     /// Asks with a token, and once more with a new one when Google refuses it.
-    async fn ask(&self, service: &str, operation: &str, url: &str) -> Result<Json, CallFailure> {
+    async fn ask(&self, service: &str, operation: &str, url: &str, sending: Sending<'_>) -> Result<Json, CallFailure> {
         let mut renewed = false;
         loop {
             let token = self.provider.token().await?;
@@ -160,7 +160,7 @@ impl GcpClient {
                 operation: operation.to_owned(),
             };
             let what = "the url of the call";
-            let ask = Ask { key: &key, url, what, token: Some(&token), sending: Sending::Nothing };
+            let ask = Ask { key: &key, url, what, token: Some(&token), sending };
             match self.wire.ask(ask).await {
                 Err(failure) if !renewed && failure.kind == FailureKind::Credentials && self.renews(&token).await => {
                     renewed = true;
@@ -180,8 +180,15 @@ impl Caller for GcpClient {
         if call.cloud != Cloud::Gcp {
             return Err(refused(format!("{call} is not a call to Google Cloud")));
         }
+        let (method, body) = (call.params.get("method"), call.params.get("body"));
+        let sending = match (method.and_then(Json::as_str), body) {
+            (None | Some("GET"), None) => Sending::Nothing,
+            // Receiving and acknowledging messages: every other call of this client reads.
+            (Some("POST"), Some(body)) if call.service == "pubsub" => Sending::Json(body),
+            _ => return Err(refused(format!("{call} would send something that this client does not send"))),
+        };
         let url = url_of(call)?;
-        let response = self.ask(&call.service, &call.operation, &url).await?;
+        let response = self.ask(&call.service, &call.operation, &url, sending).await?;
         let token = response.get("nextPageToken").and_then(Json::as_str).filter(|token| !token.is_empty());
         let next = token.map(|token| Map::from_iter([(PAGE_TOKEN.to_owned(), token.into())]));
         self.loops.step(call, &[PAGE_TOKEN], next.as_ref())?;
@@ -193,6 +200,8 @@ impl Caller for GcpClient {
 fn url_of(call: &Call) -> Result<String, CallFailure> {
     split(&call.scope)?;
     let mut params = call.params.clone();
+    params.remove("method");
+    params.remove("body");
     let base = if (call.service.as_str(), call.operation.as_str()) == ("cloudasset", "assets.list") {
         params.entry("pageSize").or_insert_with(|| PAGE_SIZE.into());
         format!("https://cloudasset.googleapis.com/v1/{}/assets", call.scope)

@@ -18,6 +18,7 @@ const USER_AGENT: &str = concat!("yagura/", env!("CARGO_PKG_VERSION"));
 const USER_PROJECT: HeaderName = HeaderName::from_static("x-goog-user-project");
 
 /// What a request carries.
+#[derive(Clone, Copy)]
 pub enum Sending<'a> {
     /// Nothing: a GET.
     Nothing,

@@ -24,6 +24,19 @@ pub(crate) struct Use<'a> {
     pub json_text: &'a [String],
 }
 
+impl Use<'_> {
+    /// Whether an error says that there is none of what the call asks for. A rule is a code, or `CODE: TEXT` where the
+    /// message must hold the text: some services say with one code that they are off and that the caller may not ask.
+    pub(crate) fn is_none(&self, code: &str, message: &str) -> bool {
+        self.none_on.iter().any(|rule| match rule.split_once(": ") {
+            None => rule.eq_ignore_ascii_case(code),
+            Some((wanted, text)) => {
+                wanted.eq_ignore_ascii_case(code) && message.to_ascii_lowercase().contains(&text.to_ascii_lowercase())
+            }
+        })
+    }
+}
+
 /// What an answer is for.
 pub(crate) enum Purpose<'a> {
     /// Its items are resources, or names for other calls.

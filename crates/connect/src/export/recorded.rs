@@ -54,7 +54,7 @@ impl Refused {
 
     /// Whether it says that there is none of what the call asks for.
     fn means_none(&self, made: &Use<'_>) -> bool {
-        self.not_offered || made.none_on.iter().any(|known| known.eq_ignore_ascii_case(&self.code))
+        self.not_offered || made.is_none(&self.code, &self.message)
     }
 }
 

@@ -319,15 +319,13 @@ impl Run<'_> {
 
     fn outcome_of(&self, call: &Call, failure: &CallFailure) -> Outcome {
         let (code, message) = (failure.code.clone(), failure.message.clone());
-        // Macie says with one code that it is off and that the caller may not ask.
-        let is_refusal = failure.kind == FailureKind::Denied && message.to_ascii_lowercase().contains("not authorized");
         let positions = self.calls.of(call.cloud, &call.service, &call.operation);
         let mut uses = positions.iter().filter_map(|place| self.calls.at(*place));
-        let is_none = uses.any(|made| made.none_on.iter().any(|known| known.eq_ignore_ascii_case(&code)));
+        let is_none = uses.any(|made| made.is_none(&code, &message));
         // What is not there has no children.
         let is_gone = call.service == "arm" && failure.kind == FailureKind::NotFound;
         match failure.kind {
-            _ if (is_none || is_gone) && !is_refusal => Outcome::Ok,
+            _ if is_none || is_gone => Outcome::Ok,
             FailureKind::NotOffered => Outcome::NotOffered,
             FailureKind::Denied => Outcome::Denied { code, message },
             _ => Outcome::Failed { code, message },

@@ -21,7 +21,7 @@ category: management
 id: 'arn:{partition}:account:{region}:{account}:region'
 implied: region
 attached:
-  GetMacieSession: { service: macie2, operation: GetMacieSession, none_on: [AccessDeniedException], permissions: ['macie2:GetMacieSession'] }
+  GetMacieSession: { service: macie2, operation: GetMacieSession, none_on: ['AccessDeniedException: Macie is not enabled'], permissions: ['macie2:GetMacieSession'] }
 ",
     ),
     (
