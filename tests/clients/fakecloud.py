@@ -16,13 +16,13 @@ CLIENT = "33333333-3333-3333-3333-333333333333"
 SECRET = "secret"
 
 
-def binary():
-    """The fake cloud's binary: named by YAGURA_FAKECLOUD, else the newest of the debug and release builds."""
-    named = os.environ.get("YAGURA_FAKECLOUD")
-    built = [TARGET / profile / "yagura-fakecloud" for profile in ("debug", "release")]
+def binary(name="yagura-fakecloud", variable="YAGURA_FAKECLOUD", package="yagura-fakecloud"):
+    """A binary of this project: named by a variable, else the newest of the debug and release builds."""
+    named = os.environ.get(variable)
+    built = [TARGET / profile / name for profile in ("debug", "release")]
     found = [Path(named)] if named else sorted((path for path in built if path.exists()), key=lambda path: path.stat().st_mtime)
     if not found:
-        sys.exit("there is no yagura-fakecloud: cargo build -p yagura-fakecloud")
+        sys.exit(f"there is no {name}: cargo build -p {package}")
     return found[-1]
 
 

@@ -104,10 +104,11 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts it against the fake cloud of this path.
-    pub fn start(name: &'static str, fakecloud: &std::path::Path) -> Result<Self, String> {
+    /// Starts it against the fake cloud in a folder of binaries, with the `yagura` that stands there too.
+    pub fn start(name: &'static str, binaries: &std::path::Path) -> Result<Self, String> {
         let mut command = with_pipes(script(name));
-        command.env("YAGURA_FAKECLOUD", fakecloud);
+        command.env("YAGURA_FAKECLOUD", binaries.join("yagura-fakecloud"));
+        command.env("YAGURA_BINARY", binaries.join("yagura"));
         let child = started(command)?;
         let running = thread::spawn(move || {
             let output = child.wait_with_output().map_err(|error| format!("could not wait for {name}: {error}"))?;

@@ -31,11 +31,12 @@ fn suites(report: &mut Report) -> Outcome {
     let content = ["run", "--quiet", "--locked", "--package", "yagura-app", "--", "content", "check"];
     report.run(Suite::Content, || Step::new("content", cargo(&content)).run())?;
 
-    Step::new("build the fake cloud", cargo(&["build", "--locked", "--package", "yagura-fakecloud"])).run()?;
-    let fakecloud = target_folder().join("debug").join("yagura-fakecloud");
+    let build = ["build", "--locked", "--package", "yagura-fakecloud", "--package", "yagura-app"];
+    Step::new("build the fake cloud and yagura", cargo(&build)).run()?;
+    let binaries = target_folder().join("debug");
     // They mostly wait, on purpose, and cost the tests beside them nothing.
-    let azure = Client::start("azure_sdk.py", &fakecloud);
-    let google = Client::start("google_assets.py", &fakecloud);
+    let azure = Client::start("azure_sdk.py", &binaries);
+    let google = Client::start("google_assets.py", &binaries);
     let shared = shared_folder();
     report.run(Suite::Tests, || tests(shared.is_some()))?;
     match shared {
