@@ -29,12 +29,16 @@ def seeded(url):
     """Whether the emulator, asked to make the estate, made it as it is written down."""
     seeder = [sys.executable, str(ESTATE / "seed_moto.py"), "--endpoint", url, "--check"]
     told = ["--expected", str(ESTATE / "expected.tsv"), "--inventory", str(ESTATE / "inventory.tsv")]
-    return subprocess.run([*seeder, *told], stdin=subprocess.DEVNULL, stdout=sys.stderr, check=False).returncode == 0
+    return subprocess.run([*seeder, *told], stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def main():
     """Runs it all."""
     environment.inside()
+    # moto prints when it fails. Nobody reads that, and a pipe that was closed would cost the answer: standard output is for
+    # the URL alone.
+    told = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     threading.Thread(target=ends_with_input, daemon=True).start()
     # Else it has some 1,300 images and snapshots that nobody made, and certificates that change after a minute.
     os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
@@ -47,7 +51,7 @@ def main():
     url = "http://{}:{}".format(*server.get_host_and_port())
     if not seeded(url):
         return 1
-    print(f"url={url}", flush=True)
+    os.write(told, f"url={url}\n".encode())
     threading.Event().wait()
     return 0
 
