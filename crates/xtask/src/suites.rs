@@ -16,13 +16,14 @@ pub enum Suite {
     SharedData,
     AzureClients,
     GoogleClients,
+    GoogleEmulator,
     Moto,
     Ignored,
 }
 
 impl Suite {
     /// All of them, in the order in which they end.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Formatting,
         Self::Floors,
         Self::Lints,
@@ -31,6 +32,7 @@ impl Suite {
         Self::SharedData,
         Self::AzureClients,
         Self::GoogleClients,
+        Self::GoogleEmulator,
         Self::Moto,
         Self::Ignored,
     ];
@@ -46,6 +48,7 @@ impl Suite {
             Self::SharedData => "shared data",
             Self::AzureClients => "Azure clients",
             Self::GoogleClients => "Google clients",
+            Self::GoogleEmulator => "Google emulator",
             Self::Moto => "moto",
             Self::Ignored => "other ignored tests",
         }
@@ -67,6 +70,9 @@ impl Suite {
             }
             Self::GoogleClients => {
                 "Google's client against yagura-fakecloud; needs python3, at first the package registry"
+            }
+            Self::GoogleEmulator => {
+                "tests in modules called gcplocal, against an emulated Google Cloud; needs python3, at first the package registry"
             }
             Self::Moto => {
                 "tests in modules called moto, against an emulated AWS; needs python3, at first the package registry"

@@ -13,6 +13,9 @@ const SHARED_SUITES: &str = "shared::";
 /// The module, in any crate, of tests against an emulated AWS. They are ignored elsewhere, so that none passes unrun.
 const MOTO_SUITES: &str = "moto::";
 
+/// The module of tests against an emulated Google Cloud, which tests/clients/gcplocal.py starts.
+const GCPLOCAL_SUITES: &str = "gcplocal::";
+
 /// Runs every suite, and says of each whether it ran; the first that fails ends the run.
 pub fn run() -> Outcome {
     let mut report = Report::default();
@@ -47,8 +50,11 @@ fn suites(report: &mut Report) -> Outcome {
     report.keep(Suite::AzureClients, azure.and_then(Client::finish), beside())?;
     report.keep(Suite::GoogleClients, google.and_then(Client::finish), beside())?;
 
+    // It runs cargo, which would wait for the tests above.
+    report.run(Suite::GoogleEmulator, || Client::start("gcplocal.py", &binaries).and_then(Client::finish))?;
+    let is_google = |name: &String| name.starts_with(GCPLOCAL_SUITES);
     let (emulated, others): (Vec<String>, Vec<String>) =
-        ignored()?.into_iter().partition(|name| name.starts_with(MOTO_SUITES));
+        ignored()?.into_iter().filter(|name| !is_google(name)).partition(|name| name.starts_with(MOTO_SUITES));
     report.run(Suite::Moto, || moto(emulator, emulated.len()))?;
     if !others.is_empty() {
         report.not_run(Suite::Ignored, others.join(", "));
