@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
+use yagura_content::{Catalogue, Layer, shipped};
+use yagura_graph::escalation::{Account, Primitives, Principal, Sort, judge};
 use yagura_graph::identity::aws::{
     Caller, Context, Form, KeyState, Keys, Layers, Outcome, Policy, PolicySet, Request, ResourceSide, Rest,
 };
-use yagura_model::Document;
+use yagura_model::{Document, Timestamp};
 
 /// The rows of a file of `cases`.
 pub fn cases(file: &str) -> Vec<Json> {
@@ -103,4 +105,68 @@ fn requests_to_aws_end_as_its_rules_say() {
     }
     assert_eq!(cases.len(), 285);
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// The shipped content.
+fn catalogue() -> Catalogue {
+    let (catalogue, diagnostics) = Catalogue::load(&[Layer { files: shipped(), shipped: true }]);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    catalogue
+}
+
+/// 2026-06-01T00:00:00Z
+fn now() -> Timestamp {
+    Timestamp::from_second(1_780_272_000).expect("a moment")
+}
+
+/// What is open to somebody who holds these policies alone, in an account of which nothing is known.
+fn open(documents: &[&Json], primitives: &Primitives) -> Vec<(String, bool)> {
+    let principal = Principal::of("arn:aws:iam::123456789012:policy/p", Sort::Policy, set(documents, Form::Identity));
+    let judged = judge(&Account::unknown(), &principal, primitives, now());
+    judged.found.into_iter().map(|found| (found.primitive, found.conditional)).collect()
+}
+
+#[test]
+fn escalations_are_found_and_traps_are_not() {
+    let catalogue = catalogue();
+    let primitives = Primitives::new(catalogue.escalations());
+    let cases = cases("aws_privesc_detection.jsonl");
+    let mut wrong = Vec::new();
+    for case in &cases {
+        let found = open(&list(&case["policies"]), &primitives);
+        let wanted = list(&case["expect_primitive_ids_at_least_one_of"]);
+        let fits = match case["expect_escalation_possible"].as_bool() {
+            Some(true) => found.iter().any(|(id, _)| wanted.iter().any(|one| one == &id)),
+            _ => found.is_empty(),
+        };
+        if !fits {
+            wrong.push(format!("{}: {wanted:?} expected, got {found:?}", case["id"]));
+        }
+    }
+    assert_eq!(cases.len(), 23);
+    assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_primitive_is_open_with_its_permissions_and_shut_without_one_of_them() {
+    let catalogue = catalogue();
+    let primitives = Primitives::new(catalogue.escalations());
+    let mut tried = 0;
+    for primitive in catalogue.escalations().iter().filter(|primitive| primitive.reported) {
+        let actions: Vec<&str> = primitive.permissions.iter().map(|permission| permission.action.as_str()).collect();
+        let policy = |actions: &[&str]| {
+            let statement = serde_json::json!({"Effect": "Allow", "Action": actions, "Resource": "*"});
+            serde_json::json!({"Version": "2012-10-17", "Statement": statement})
+        };
+        let is_open = |document: &Json| open(&[document], &primitives).contains(&(primitive.id.clone(), false));
+        assert!(is_open(&policy(&actions)), "{} is not open", primitive.id);
+        tried += 1;
+        for left_out in &actions {
+            let fewer: Vec<&str> = actions.iter().copied().filter(|action| action != left_out).collect();
+            if !fewer.is_empty() {
+                assert!(!is_open(&policy(&fewer)), "{} is open without {left_out}", primitive.id);
+            }
+        }
+    }
+    assert!(tried > 100, "{tried} primitives");
 }

@@ -13,3 +13,7 @@ pub use context::{Context, KeyState, Keys, Rest};
 pub use decision::{Caller, Decision, Layers, Outcome, PolicySet, Request, ResourceSide, StatementAt};
 pub use pattern::Pattern;
 pub use policy::{Effect, Form, Policy, Statement};
+
+pub(crate) use condition::arn_parts;
+pub(crate) use pattern::Reading;
+pub(crate) use policy::ActionIndex;

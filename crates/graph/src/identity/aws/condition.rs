@@ -373,7 +373,7 @@ impl ArnPattern {
 }
 
 /// The six parts of an ARN; colons in variables do not count.
-fn arn_parts(text: &str) -> Vec<&str> {
+pub(crate) fn arn_parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut from, mut inside) = (0, false);
     for (at, letter) in text.char_indices() {

@@ -35,6 +35,8 @@ pub enum Rest {
 #[derive(Clone, Debug, Default)]
 pub struct Keys {
     states: HashMap<Box<str>, KeyState>,
+    /// Beginnings of keys of which all that exist are named.
+    closed: Vec<Box<str>>,
 }
 
 impl Keys {
@@ -48,9 +50,14 @@ impl Keys {
         self.states.insert(key.to_ascii_lowercase().into(), state);
     }
 
-    /// Whether something is said of a key.
-    pub fn names(&self, key: &str) -> bool {
-        self.states.contains_key(key.to_ascii_lowercase().as_str())
+    /// Says that all keys that begin so are named: others of them are absent.
+    pub fn close(&mut self, beginning: &str) {
+        self.closed.push(beginning.to_ascii_lowercase().into());
+    }
+
+    fn state(&self, key: &str) -> Option<&KeyState> {
+        let named = self.states.get(key);
+        named.or_else(|| self.closed.iter().any(|all| key.starts_with(&**all)).then_some(&KeyState::Absent))
     }
 }
 
@@ -75,7 +82,7 @@ impl<'a> Context<'a> {
 
     /// What is known of a key, whose name is given in lower case.
     pub(crate) fn state(&self, key: &str) -> &'a KeyState {
-        let named = self.layers.iter().chain(&self.caller).find_map(|layer| layer.states.get(key));
+        let named = self.layers.iter().chain(&self.caller).find_map(|layer| layer.state(key));
         named.unwrap_or(match self.rest {
             Rest::Absent => &KeyState::Absent,
             Rest::Unknown => &KeyState::Unknown,

@@ -74,6 +74,11 @@ impl Caller {
         self.keys.set(key, state);
     }
 
+    /// Says that all keys that begin so are known: others of them are absent.
+    pub fn close(&mut self, beginning: &str) {
+        self.keys.close(beginning);
+    }
+
     /// The ARN of the user or the role.
     pub fn arn(&self) -> Option<&str> {
         match &self.identity {

@@ -78,6 +78,11 @@ impl Pattern {
         matches!(&*self.pieces, [Piece::Any])
     }
 
+    /// Whether it is one text alone: nothing in it stands for something else.
+    pub fn is_plain(&self) -> bool {
+        self.pieces.iter().all(|piece| matches!(piece, Piece::Text(_)))
+    }
+
     /// Whether a text is of this form. A variable without value holds for nothing; one that is not known leaves it open.
     pub fn matches(&self, text: &str, context: &Context<'_>) -> Truth {
         if self.folds && text.bytes().any(|byte| byte.is_ascii_uppercase()) {

@@ -1,5 +1,6 @@
 //! Policy documents, read and compiled.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use yagura_model::Value;
@@ -57,6 +58,27 @@ struct Actions {
     /// `NotAction`: all but these.
     inverted: bool,
     names: Vec<ActionPattern>,
+}
+
+/// Actions to look for in policies, in lower case, by service.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActionIndex {
+    names: Vec<Box<str>>,
+    by_service: HashMap<Box<str>, Vec<usize>>,
+}
+
+impl ActionIndex {
+    /// The position of an action, which is added when it is new.
+    pub(crate) fn position(&mut self, action: &str) -> usize {
+        let action = action.to_ascii_lowercase();
+        if let Some(known) = self.names.iter().position(|name| **name == *action) {
+            return known;
+        }
+        let service = action.split(':').next().unwrap_or_default();
+        self.by_service.entry(service.into()).or_default().push(self.names.len());
+        self.names.push(action.into());
+        self.names.len() - 1
+    }
 }
 
 /// `service:Action`, in lower case; either part may hold wildcards.
@@ -367,6 +389,14 @@ impl ActionPattern {
         })
     }
 
+    fn is_all(&self) -> bool {
+        self.whole.is_all() || self.whole.as_str() == "*:*"
+    }
+
+    fn covers(&self, other: &Self) -> bool {
+        self.is_all() || self.whole.covers(&other.whole)
+    }
+
     fn holds(&self, action: &str, context: &Context<'_>) -> bool {
         if let Some(service) = &self.service {
             let same = action.strip_prefix(&**service).is_some_and(|rest| rest.starts_with(':'));
@@ -396,6 +426,92 @@ impl Statement {
     /// Whether the request satisfies its conditions.
     pub(crate) fn conditions_hold(&self, context: &Context<'_>) -> Truth {
         Truth::all(self.conditions.iter().map(|condition| condition.holds(context)))
+    }
+
+    /// The resources it names, where it names what it speaks of and not what it leaves out.
+    pub(crate) fn named_resources(&self) -> &[Pattern] {
+        if self.resources.inverted { &[] } else { &self.resources.patterns }
+    }
+
+    /// Whether it speaks of every action on every resource.
+    pub(crate) fn is_everything(&self) -> bool {
+        let all_actions = !self.actions.inverted && self.actions.names.iter().any(ActionPattern::is_all);
+        all_actions && self.named_resources().iter().any(Pattern::is_all)
+    }
+
+    /// Whether some action of another statement may be one of its own. May say yes where none is.
+    pub(crate) fn may_touch(&self, other: &Self) -> bool {
+        if self.actions.inverted || other.actions.inverted {
+            return true;
+        }
+        let meets = |one: &ActionPattern, two: &ActionPattern| match (&one.service, &two.service) {
+            (Some(one), Some(two)) => one == two,
+            _ => true,
+        };
+        self.actions.names.iter().any(|one| other.actions.names.iter().any(|two| meets(one, two)))
+    }
+
+    /// Whether these statements together surely allow all that this one allows. May say no where they do.
+    pub(crate) fn is_within(&self, wide: &[&Self]) -> bool {
+        if wide.iter().any(|one| one.conditions.is_empty() && one.is_everything()) || wide.contains(&self) {
+            return true;
+        }
+        if self.actions.inverted || self.resources.inverted {
+            return false;
+        }
+        self.actions.names.iter().all(|action| {
+            self.resources.patterns.iter().all(|resource| wide.iter().any(|one| one.covers(action, resource)))
+        })
+    }
+
+    fn covers(&self, action: &ActionPattern, resource: &Pattern) -> bool {
+        self.conditions.is_empty()
+            && !self.actions.inverted
+            && self.actions.names.iter().any(|own| own.covers(action))
+            && self.named_resources().iter().any(|own| own.covers(resource))
+    }
+
+    /// Calls `found` with the positions of those of these actions that it speaks of.
+    pub(crate) fn actions_among(&self, actions: &ActionIndex, found: &mut impl FnMut(usize)) {
+        let context = Context::new(&[], super::Rest::Absent);
+        if self.actions.inverted {
+            for (position, action) in actions.names.iter().enumerate() {
+                if self.names_action(action, &context) {
+                    found(position);
+                }
+            }
+            return;
+        }
+        for name in &self.actions.names {
+            let candidates: &mut dyn Iterator<Item = usize> = match &name.service {
+                Some(service) => &mut actions.by_service.get(service).into_iter().flatten().copied(),
+                None => &mut (0..actions.names.len()),
+            };
+            for position in candidates {
+                let Some(action) = actions.names.get(position) else { continue };
+                if name.holds(action, &context) {
+                    found(position);
+                }
+            }
+        }
+    }
+
+    /// Services and identity providers that it lets in; none for everyone.
+    pub(crate) fn trusted(&self) -> impl Iterator<Item = Option<&str>> {
+        let entries = match (&self.principals, self.effect) {
+            (Principals::These(entries), Effect::Allow) => entries.as_slice(),
+            _ => &[],
+        };
+        entries.iter().filter_map(|entry| match entry {
+            Named::Everyone => Some(None),
+            Named::Service(name) | Named::Federated(name) => Some(Some(&**name)),
+            _ => None,
+        })
+    }
+
+    /// Identity providers that it lets in.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &str> {
+        self.trusted().flatten().filter(|name| name.starts_with("arn:"))
     }
 
     pub(crate) fn principals(&self) -> &Principals {
