@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use yagura_connect::export::{ReadOptions, ReadSummary, read_paths};
 use yagura_content::{Catalogue, ContentFile, Diagnostic, Gravity, Language, Layer, shipped};
+use yagura_graph::escalation::{Primitives, derive};
 use yagura_model::{Cloud, EstateBuilder, MemoryEstate, ScopeLevel, Severity, Status, Timestamp};
 use yagura_posture::{Assessed, Fixes, SecureScore, Settings, View, assess, secure_score};
 use yagura_report::FindingContext;
@@ -41,7 +42,10 @@ impl Loaded {
                 bail!("could not read the estate {}: there is no such file or folder", path.display());
             }
         }
-        let (estate, summary) = read_estate(&arguments.estate, &catalogue, arguments.quiet);
+        let now = arguments.at.unwrap_or_else(Timestamp::now);
+        let (mut estate, summary) = read_estate(&arguments.estate, &catalogue, arguments.quiet);
+        let answers = derive(&estate, &Primitives::new(catalogue.escalations()), now);
+        estate.derived(answers);
         filter.check_scopes(estate.scopes().keys())?;
         let mut incomplete = faulty;
         for problem in estate.problems() {
@@ -51,16 +55,7 @@ impl Loaded {
                 output::note(format_args!("{}: {problem}", if problem.incomplete { "warning" } else { "note" }));
             }
         }
-        Ok(Self {
-            catalogue,
-            settings,
-            estate,
-            summary,
-            filter,
-            now: arguments.at.unwrap_or_else(Timestamp::now),
-            language: arguments.knowledge.lang,
-            incomplete,
-        })
+        Ok(Self { catalogue, settings, estate, summary, filter, now, language: arguments.knowledge.lang, incomplete })
     }
 
     /// Assesses every resource.

@@ -8,7 +8,7 @@ use yagura_model::{Cause, Estate, Kind, Listing, Resource, Scope, Value, Within}
 use crate::identity::aws::{Caller, Effect, Form, KeyState, Policy, PolicySet, Statement};
 
 /// What a principal is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sort {
     /// An IAM user.
     User,

@@ -17,7 +17,7 @@ pub const ANSWER: &str = "Escalations";
 /// What every principal of AWS can escalate to, as answers under their resources.
 ///
 /// An answer is `{administrator, found: [{primitive, name, effect, permissions: [{action, policy, statement}], through,
-/// conditional}]}`. Where nothing was found and something is not known that could open a way, the answer is a failed
+/// conditional, summary}]}`; `summary` is all of it in one line. Where nothing was found and something is not known that could open a way, the answer is a failed
 /// one with the cause. Service-linked roles and policies of AWS get none: nobody can change them.
 pub fn derive(estate: &dyn Estate, primitives: &Primitives, now: Timestamp) -> Vec<(ResourceId, Arc<str>, Answer)> {
     let kinds = [USER, ROLE, GROUP, POLICY];
@@ -72,5 +72,21 @@ fn written(found: &Escalation) -> Json {
             .collect::<Vec<_>>(),
         "through": found.through,
         "conditional": found.conditional,
+        "summary": summary(found),
     })
+}
+
+fn summary(found: &Escalation) -> String {
+    let permissions = found.permissions.iter();
+    let granted: Vec<_> =
+        permissions.map(|held| format!("{} by {} statement {}", held.action, held.policy, held.statement)).collect();
+    let mut text = format!("{}: {} ({})", found.primitive, found.name.en, granted.join(", "));
+    if !found.through.is_empty() {
+        text.push_str(" through ");
+        text.push_str(&found.through.join(", "));
+    }
+    if found.conditional {
+        text.push_str("; hangs on a condition or a document that is not known");
+    }
+    text
 }

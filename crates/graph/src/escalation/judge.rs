@@ -194,7 +194,7 @@ struct Judge<'a> {
     denies: Vec<&'a Statement>,
     limits: Option<Vec<&'a Statement>>,
     environment: Keys,
-    stronger: RefCell<HashMap<(u8, usize), Truth>>,
+    stronger: RefCell<HashMap<(Sort, usize), Truth>>,
     gaps: RefCell<Vec<Cause>>,
 }
 
@@ -250,7 +250,7 @@ impl<'a> Judge<'a> {
         let passed = on(&[Target::PassedRole]);
         let mut hold = Hold::yes();
         for permission in &ready.permissions {
-            hold = hold.and(self.separate(permission, ready));
+            hold = hold.and(self.separate(permission));
             if hold.truth == Truth::No {
                 return None;
             }
@@ -281,7 +281,7 @@ impl<'a> Judge<'a> {
     }
 
     /// A permission that needs no target in common with others.
-    fn separate(&self, permission: &NeededPermission, ready: &Ready) -> Hold {
+    fn separate(&self, permission: &NeededPermission) -> Hold {
         let action = permission.action.as_str();
         match permission.on {
             Target::OtherUser | Target::OtherRole | Target::PolicyOfRole | Target::PassedRole => Hold::yes(),
@@ -291,7 +291,7 @@ impl<'a> Judge<'a> {
             Target::OwnGroup if self.is_user() => self.on_own_group(action),
             Target::OwnPolicy => self.on_own_policy(action),
             Target::OtherGroup if self.is_user() => self.on_other_group(action),
-            Target::TrustedProvider => self.on_provider(action, ready),
+            Target::TrustedProvider => self.on_provider(action),
             Target::OwnUser | Target::OwnRole | Target::OwnGroup | Target::OtherGroup => Hold::no(),
         }
     }
@@ -421,31 +421,36 @@ impl<'a> Judge<'a> {
     }
 
     fn on_other_group(&self, action: &str) -> Hold {
-        let known = self.account.groups.iter().enumerate();
-        let others = known.filter(|(place, group)| {
-            !self.principal.groups.contains(place)
-                && group.arn != self.principal.arn
-                && self.is_stronger(2, *place, group)
-        });
-        let found = self.first_of(action, others.map(|(_, group)| group.arn.to_string()));
-        found.or_else(|| self.on_someone(action, "group", &self.account.all_groups))
-    }
-
-    fn on_provider(&self, action: &str, ready: &Ready) -> Hold {
-        let kind = if action.to_ascii_lowercase().contains("saml") { "saml-provider" } else { "oidc-provider" };
-        let mark = format!(":{kind}/");
-        let mut providers: Vec<String> = Vec::new();
-        for (place, role) in self.account.roles.iter().enumerate() {
-            let statements = role.trust.iter().flat_map(|set| &set.policies).flat_map(|policy| policy.statements());
-            let trusted = statements.flat_map(Statement::providers).filter(|provider| provider.contains(&mark));
-            let mut trusted = trusted.peekable();
-            if trusted.peek().is_some() && (ready.primitive.raises || self.is_stronger(1, place, role)) {
-                providers.extend(trusted.map(str::to_owned));
+        let mut targets = Targets::new();
+        for (place, group) in self.account.groups.iter().enumerate() {
+            if self.principal.groups.contains(&place) || group.arn == self.principal.arn {
+                continue;
+            }
+            let worth = self.is_stronger(Sort::Group, place, group);
+            if targets.add(&group.arn, self.weigh(worth, group, || self.ask(action, &group.arn))) {
+                break;
             }
         }
-        providers.sort();
-        providers.dedup();
-        self.first_of(action, providers).or_else(|| self.on_someone(action, kind, &self.account.all_roles))
+        targets.hold.or_else(|| self.on_someone(action, "group", &self.account.all_groups))
+    }
+
+    fn on_provider(&self, action: &str) -> Hold {
+        let kind = if action.to_ascii_lowercase().contains("saml") { "saml-provider" } else { "oidc-provider" };
+        let mark = format!(":{kind}/");
+        let mut targets = Targets::new();
+        for place in self.account.strongest_roles() {
+            let Some(role) = self.account.roles.get(*place) else { continue };
+            let statements = role.trust.iter().flat_map(|set| &set.policies).flat_map(|policy| policy.statements());
+            let trusted = statements.flat_map(Statement::providers).filter(|provider| provider.contains(&mark));
+            for provider in trusted {
+                let worth = self.is_stronger(Sort::Role, *place, role);
+                let hold = self.weigh(worth, role, || self.ask(action, provider));
+                if targets.add(&role.arn, hold) {
+                    return targets.hold;
+                }
+            }
+        }
+        targets.hold.or_else(|| self.on_someone(action, kind, &self.account.all_roles))
     }
 
     /// Where not all targets are known, or a policy is judged by itself: whether it is allowed on one that there may be.
@@ -471,10 +476,15 @@ impl<'a> Judge<'a> {
         let mut targets = Targets::new();
         for place in self.account.strongest_users() {
             let Some(user) = self.account.users.get(*place) else { continue };
-            if user.arn == self.principal.arn || !(ready.primitive.raises || self.is_stronger(0, *place, user)) {
+            if user.arn == self.principal.arn {
                 continue;
             }
-            let hold = self.all_on(permissions, |permission| self.ask(&permission.action, &user.arn));
+            let worth = match ready.primitive.raises {
+                true => Truth::Yes,
+                false => self.is_stronger(Sort::User, *place, user),
+            };
+            let hold = self
+                .weigh(worth, user, || self.all_on(permissions, |permission| self.ask(&permission.action, &user.arn)));
             if targets.add(&user.arn, hold) {
                 break;
             }
@@ -506,17 +516,19 @@ impl<'a> Judge<'a> {
                 continue;
             }
             let worth = match (removes_boundary, ready.primitive.raises) {
-                (true, _) => role.boundary.is_some() && self.compare(role, false) == Truth::Yes,
-                (false, true) => true,
-                (false, false) => self.is_stronger(1, *place, role),
+                (true, _) if role.boundary.is_none() => Truth::No,
+                (true, _) => self.compare(role, false),
+                (false, true) => Truth::Yes,
+                (false, false) => self.is_stronger(Sort::Role, *place, role),
             };
-            if !worth {
+            let is_meant =
+                ready.primitive.broad_only && !permissions.iter().any(|one| self.is_broad(&one.action, &role.arn));
+            if is_meant {
                 continue;
             }
-            let hold = self.all_on(permissions, |permission| self.on_role(permission, role, rewrites_trust));
-            if ready.primitive.broad_only && !permissions.iter().any(|one| self.is_broad(&one.action, &role.arn)) {
-                continue;
-            }
+            let hold = self.weigh(worth, role, || {
+                self.all_on(permissions, |permission| self.on_role(permission, role, rewrites_trust))
+            });
             if targets.add(&role.arn, hold) {
                 break;
             }
@@ -560,11 +572,14 @@ impl<'a> Judge<'a> {
             let handed = passed_to(service);
             for place in self.account.trusting(service) {
                 let Some(role) = self.account.roles.get(place) else { continue };
-                if is_service_linked(&role.arn) || !self.is_stronger(1, place, role) {
+                if is_service_linked(&role.arn) {
                     continue;
                 }
-                let hold = self.all_on(permissions, |permission| {
-                    self.ask_as(&self.caller, &permission.action, &role.arn, ResourceSide::default(), &[&handed])
+                let worth = self.is_stronger(Sort::Role, place, role);
+                let hold = self.weigh(worth, role, || {
+                    self.all_on(permissions, |permission| {
+                        self.ask_as(&self.caller, &permission.action, &role.arn, ResourceSide::default(), &[&handed])
+                    })
                 });
                 if targets.add(&role.arn, hold) {
                     return targets.hold;
@@ -603,10 +618,11 @@ impl<'a> Judge<'a> {
         for service in &ready.primitive.role_trusts {
             for place in self.account.trusting(service) {
                 let Some(role) = self.account.roles.get(place) else { continue };
-                if !is_service_linked(&role.arn)
-                    && self.is_stronger(1, place, role)
-                    && targets.add(&role.arn, Hold::yes())
-                {
+                if is_service_linked(&role.arn) {
+                    continue;
+                }
+                let worth = self.is_stronger(Sort::Role, place, role);
+                if targets.add(&role.arn, self.weigh(worth, role, Hold::yes)) {
                     return targets.hold;
                 }
             }
@@ -620,18 +636,28 @@ impl<'a> Judge<'a> {
         })
     }
 
-    /// Whether another principal surely has more; why it is not known is kept.
-    fn is_stronger(&self, sort: u8, place: usize, other: &Principal) -> bool {
-        let known = self.stronger.borrow().get(&(sort, place)).copied();
-        let truth = known.unwrap_or_else(|| {
-            let truth = self.compare(other, true);
-            self.stronger.borrow_mut().insert((sort, place), truth);
-            if truth == Truth::Unknown {
-                self.gaps.borrow_mut().extend(other.gaps.first().cloned());
-            }
-            truth
-        });
-        truth == Truth::Yes
+    /// Whether another principal has more than this one.
+    fn is_stronger(&self, sort: Sort, place: usize, other: &Principal) -> Truth {
+        let key = (sort, place);
+        if let Some(known) = self.stronger.borrow().get(&key) {
+            return *known;
+        }
+        let truth = self.compare(other, true);
+        self.stronger.borrow_mut().insert(key, truth);
+        truth
+    }
+
+    /// Takes a target whose worth is known. Of one that would do, why it is not known is kept.
+    fn weigh(&self, worth: Truth, other: &Principal, ask: impl FnOnce() -> Hold) -> Hold {
+        if worth == Truth::No {
+            return Hold::no();
+        }
+        let hold = ask();
+        if worth == Truth::Unknown && hold.truth != Truth::No {
+            self.gaps.borrow_mut().extend(other.gaps.first().cloned());
+            return Hold::no();
+        }
+        hold
     }
 
     fn compare(&self, other: &Principal, bounded: bool) -> Truth {

@@ -68,7 +68,9 @@ impl Primitives {
             for permissions in ways {
                 let mut needed = Bits::default();
                 for permission in &permissions {
-                    if !permission.action.eq_ignore_ascii_case("sts:AssumeRole") {
+                    let by_trust_alone =
+                        !primitive.broad_only && permission.action.eq_ignore_ascii_case("sts:AssumeRole");
+                    if !by_trust_alone {
                         needed.insert(actions.position(&permission.action));
                     }
                 }
