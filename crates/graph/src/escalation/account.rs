@@ -1,6 +1,6 @@
 //! The principals of an account of AWS with their policies, as `GetAccountAuthorizationDetails` gives them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use yagura_model::{Cause, Estate, Kind, Listing, Resource, Scope, Value, Within};
@@ -83,9 +83,9 @@ pub struct Account {
 struct Order {
     users: Vec<usize>,
     roles: Vec<usize>,
-    /// Roles by the services and providers that they trust.
+    /// Roles by the services, providers, accounts and ARNs that they trust.
     by_trusted: HashMap<Box<str>, Vec<usize>>,
-    /// Roles that trust everyone.
+    /// Roles that may trust anybody, those whose trust is not known among them.
     open: Vec<usize>,
 }
 
@@ -148,6 +148,9 @@ impl Account {
         let mut order = Order { users, roles, ..Order::default() };
         for place in &order.roles {
             let Some(role) = self.roles.get(*place) else { continue };
+            if role.trust.as_ref().is_none_or(|set| set.unreadable > 0) {
+                order.open.push(*place);
+            }
             let statements = role.trust.iter().flat_map(|set| &set.policies).flat_map(|policy| policy.statements());
             for statement in statements {
                 for trusted in statement.trusted() {
@@ -185,6 +188,16 @@ impl Account {
     pub(crate) fn trusting(&self, name: &str) -> impl Iterator<Item = usize> {
         let named = self.order.by_trusted.get(name).map(Vec::as_slice).unwrap_or_default();
         named.iter().chain(&self.order.open).copied()
+    }
+
+    /// Positions of roles that may trust a user or a role of the account; the strongest first in each of the parts.
+    /// Those that trust the account as a whole count for who is allowed to take on roles.
+    pub(crate) fn trusting_principal(&self, arn: &str, by_account: bool) -> Vec<usize> {
+        let named = |name: &str| self.order.by_trusted.get(name).map(Vec::as_slice).unwrap_or_default();
+        let by_account = if by_account { named(&self.id) } else { &[] };
+        let mut seen = HashSet::new();
+        let all = named(arn).iter().chain(by_account).chain(&self.order.open).copied();
+        all.filter(|place| seen.insert(*place)).collect()
     }
 
     /// A managed policy as if a principal held it alone; an error says why its document is not known.

@@ -1,6 +1,6 @@
 //! Which primitives are open to one principal.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ use crate::truth::Truth;
 
 /// So many targets are named; more of them tell nothing new.
 const MOST_TARGETS: usize = 5;
+/// After so many that hang on a condition no surer one is looked for: conditions hardly ever differ by target.
+const MOST_UNSURE: usize = 50;
 /// The name of what nobody has named yet: a resource to be made, a principal that could hold a policy.
 const ANY_NAME: &str = "any-name";
 
@@ -161,23 +163,27 @@ impl Hold {
 /// Targets that were found to do, one after the other.
 struct Targets {
     hold: Hold,
+    unsure: usize,
 }
 
 impl Targets {
     fn new() -> Self {
-        Self { hold: Hold::no() }
+        Self { hold: Hold::no(), unsure: 0 }
     }
 
     /// Takes a target; true when enough are known.
     fn add(&mut self, arn: &str, hold: Hold) -> bool {
+        self.unsure += usize::from(hold.truth == Truth::Unknown);
         match (hold.truth, self.hold.truth) {
             (Truth::No, _) | (Truth::Unknown, Truth::Yes) => return false,
             (Truth::Yes, Truth::Unknown) | (_, Truth::No) => {
                 self.hold = Hold { through: vec![arn.to_owned()], ..hold };
             }
-            _ => self.hold.through.push(arn.to_owned()),
+            _ if self.hold.through.len() < MOST_TARGETS => self.hold.through.push(arn.to_owned()),
+            _ => {}
         }
-        self.hold.truth == Truth::Yes && self.hold.through.len() >= MOST_TARGETS
+        let is_sure = self.hold.truth == Truth::Yes;
+        is_sure && self.hold.through.len() >= MOST_TARGETS || self.unsure >= MOST_UNSURE
     }
 }
 
@@ -195,6 +201,10 @@ struct Judge<'a> {
     limits: Option<Vec<&'a Statement>>,
     environment: Keys,
     stronger: RefCell<HashMap<(Sort, usize), Truth>>,
+    /// Roles that may trust the principal.
+    trusting: OnceCell<Vec<usize>>,
+    /// What was asked already: many primitives take the same permission.
+    asked: RefCell<HashMap<String, Hold>>,
     gaps: RefCell<Vec<Cause>>,
 }
 
@@ -217,6 +227,8 @@ impl<'a> Judge<'a> {
             limits: limits.map(|set| allows([set])),
             environment: environment(now),
             stronger: RefCell::default(),
+            trusting: OnceCell::new(),
+            asked: RefCell::default(),
             gaps: RefCell::default(),
         }
     }
@@ -262,9 +274,12 @@ impl<'a> Judge<'a> {
             hold = hold.and(self.on_roles(&roles, ready));
         }
         if !passed.is_empty() && hold.truth != Truth::No {
-            hold = hold.and(self.on_passed_roles(&passed, ready));
+            let actions: String = passed.iter().map(|one| one.action.as_str()).collect();
+            let question = format!("{actions} to {}", ready.primitive.role_trusts.join(" "));
+            hold = hold.and(self.once(question, || self.on_passed_roles(&passed, ready)));
         } else if !ready.primitive.role_trusts.is_empty() && hold.truth != Truth::No {
-            hold = hold.and(self.some_role(ready));
+            let question = format!("a role of {}", ready.primitive.role_trusts.join(" "));
+            hold = hold.and(self.once(question, || self.some_role(ready)));
         }
         if hold.truth == Truth::No {
             return None;
@@ -296,8 +311,21 @@ impl<'a> Judge<'a> {
         }
     }
 
+    fn once(&self, question: String, ask: impl FnOnce() -> Hold) -> Hold {
+        if let Some(known) = self.asked.borrow().get(&question) {
+            return known.clone();
+        }
+        let hold = ask();
+        self.asked.borrow_mut().insert(question, hold.clone());
+        hold
+    }
+
     /// Whether an action is allowed on some resource of the form.
     fn named(&self, action: &str, form: Option<&str>) -> Hold {
+        self.once(format!("{action} on {}", form.unwrap_or("*")), || self.named_anew(action, form))
+    }
+
+    fn named_anew(&self, action: &str, form: Option<&str>) -> Hold {
         let Some(form) = form else { return self.ask(action, "*") };
         let filled = self.fill(form);
         self.candidates(action, &filled, true)
@@ -510,9 +538,22 @@ impl<'a> Judge<'a> {
         let rewrites_trust = names("iam:UpdateAssumeRolePolicy");
         let removes_boundary = names("iam:DeleteRolePermissionsBoundary");
         let mut targets = Targets::new();
-        for place in self.account.strongest_roles() {
+        let candidates = match names("sts:AssumeRole") && !rewrites_trust {
+            true => self.trusting.get_or_init(|| {
+                let context = self.context_of_none();
+                let takes_on = self.allows.iter().any(|one| one.names_action("sts:assumerole", &context));
+                self.account.trusting_principal(&self.principal.arn, takes_on)
+            }),
+            false => self.account.strongest_roles(),
+        };
+        for place in candidates {
             let Some(role) = self.account.roles.get(*place) else { continue };
             if role.arn == self.principal.arn || is_service_linked(&role.arn) {
+                continue;
+            }
+            let is_meant =
+                ready.primitive.broad_only && !permissions.iter().any(|one| self.is_broad(&one.action, &role.arn));
+            if is_meant {
                 continue;
             }
             let worth = match (removes_boundary, ready.primitive.raises) {
@@ -521,11 +562,6 @@ impl<'a> Judge<'a> {
                 (false, true) => Truth::Yes,
                 (false, false) => self.is_stronger(Sort::Role, *place, role),
             };
-            let is_meant =
-                ready.primitive.broad_only && !permissions.iter().any(|one| self.is_broad(&one.action, &role.arn));
-            if is_meant {
-                continue;
-            }
             let hold = self.weigh(worth, role, || {
                 self.all_on(permissions, |permission| self.on_role(permission, role, rewrites_trust))
             });

@@ -125,6 +125,19 @@ pub(crate) enum Named {
     Deleted,
 }
 
+impl Named {
+    /// The name to look it up by; none inside where it may be anybody, none at all where it is nobody.
+    fn as_trusted(&self) -> Option<Option<&str>> {
+        match self {
+            Self::Service(name) | Self::Federated(name) | Self::Account(name) => Some(Some(name)),
+            // A session holds the name of its role alone.
+            Self::Arn(arn) => Some((!arn.contains(":assumed-role/")).then_some(arn)),
+            Self::Everyone | Self::Canonical => Some(None),
+            Self::Deleted => None,
+        }
+    }
+}
+
 impl Policy {
     /// Reads a document. An error leaves all of it out: AWS stores no invalid document, so what is invalid here is not
     /// what AWS evaluates.
@@ -453,11 +466,12 @@ impl Statement {
 
     /// Whether these statements together surely allow all that this one allows. May say no where they do.
     pub(crate) fn is_within(&self, wide: &[&Self]) -> bool {
-        if wide.iter().any(|one| one.conditions.is_empty() && one.is_everything()) || wide.contains(&self) {
+        let is_same = |one: &&Self| std::ptr::eq(*one, self) || one.conditions.is_empty() && one.is_everything();
+        if wide.iter().any(is_same) {
             return true;
         }
-        if self.actions.inverted || self.resources.inverted {
-            return false;
+        if self.actions.inverted || self.resources.inverted || !self.conditions.is_empty() && wide.contains(&self) {
+            return wide.contains(&self);
         }
         self.actions.names.iter().all(|action| {
             self.resources.patterns.iter().all(|resource| wide.iter().any(|one| one.covers(action, resource)))
@@ -496,22 +510,26 @@ impl Statement {
         }
     }
 
-    /// Services and identity providers that it lets in; none for everyone.
-    pub(crate) fn trusted(&self) -> impl Iterator<Item = Option<&str>> {
+    /// Services, identity providers, accounts and ARNs that it lets in; none where it may be anybody.
+    pub(crate) fn trusted(&self) -> Vec<Option<&str>> {
+        let entries = match (&self.principals, self.effect) {
+            (_, Effect::Deny) | (Principals::Own, _) => return Vec::new(),
+            (Principals::AllBut(_), Effect::Allow) => return vec![None],
+            (Principals::These(entries), Effect::Allow) => entries,
+        };
+        entries.iter().filter_map(Named::as_trusted).collect()
+    }
+
+    /// Identity providers that it lets in.
+    pub(crate) fn providers(&self) -> impl Iterator<Item = &str> {
         let entries = match (&self.principals, self.effect) {
             (Principals::These(entries), Effect::Allow) => entries.as_slice(),
             _ => &[],
         };
         entries.iter().filter_map(|entry| match entry {
-            Named::Everyone => Some(None),
-            Named::Service(name) | Named::Federated(name) => Some(Some(&**name)),
+            Named::Federated(provider) => Some(&**provider),
             _ => None,
         })
-    }
-
-    /// Identity providers that it lets in.
-    pub(crate) fn providers(&self) -> impl Iterator<Item = &str> {
-        self.trusted().flatten().filter(|name| name.starts_with("arn:"))
     }
 
     pub(crate) fn principals(&self) -> &Principals {
