@@ -273,3 +273,63 @@ impl NeededPermission {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{Catalogue, ContentFile, Layer};
+
+    /// What is said of a file of one primitive, and how many are used.
+    fn load(written: &[&str]) -> (Vec<String>, usize) {
+        let files = written.iter().enumerate().map(|(place, text)| {
+            let text = format!("cloud: aws\nprimitives:\n  - {{ {text} }}\n");
+            Layer { files: vec![ContentFile::yaml(format!("escalations/{place}.yaml"), text)], shipped: place == 0 }
+        });
+        let (catalogue, diagnostics) = Catalogue::load(&files.collect::<Vec<_>>());
+        let told = diagnostics.iter().map(|diagnostic| diagnostic.message.clone()).collect();
+        (told, catalogue.escalations().len())
+    }
+
+    fn primitive(more: &str) -> String {
+        format!(
+            "id: x-1, name: {{ en: A, ja: B }}, category: self-escalation, effect: admin-on-self, source: s, {more}"
+        )
+    }
+
+    fn check(more: &str, expected: &str) {
+        let (told, used) = load(&[&primitive(more)]);
+        match expected {
+            "" => assert_eq!((told.as_slice(), used), (&[] as &[String], 1), "{more}"),
+            fault => {
+                assert!(told.iter().any(|text| text.contains(fault)), "{more}: {told:?}");
+                assert_eq!(used, 0, "{more}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_faulty_primitive_is_refused_with_its_reason() {
+        check("permissions: [{ action: 'a:B', on: own-user }]", "");
+        check("reported: false", "");
+        check("permissions: []", "is reported and takes no permission");
+        check("permissions: [{ action: B }]", "`B` is not a service and an action");
+        check("permissions: [{ action: 'a:B' }, { action: 'A:b' }]", "takes A:b twice");
+        check("permissions: [{ action: 'a:B', resource: 'arn:{planet}' }]", "nothing fills `{planet}`");
+        check("permissions: [{ action: 'a:B', on: own-user, resource: 'arn' }]", "which its target says already");
+        check("permissions: [{ action: 'a:B', on: passed-role }]", "passes a role that need not trust any service");
+        check("permissions: [{ action: 'a:B', on: somebody }]", "somebody");
+        check("permissions: [{ action: 'a:B' }], given: { en: C }", "has a text without `ja`");
+        check("permissions: [{ action: 'a:B' }], colour: red", "colour");
+    }
+
+    #[test]
+    fn an_overlay_adds_and_replaces_by_its_word() {
+        let base = primitive("permissions: [{ action: 'a:B' }]");
+        let (told, used) = load(&[&base, &base.replace("x-1", "x-2")]);
+        assert_eq!((told, used), (Vec::new(), 2));
+        let (told, used) = load(&[&base, &base]);
+        assert_eq!(told, ["x-1 is in escalations/0.yaml; say `overrides: true` to replace it"]);
+        assert_eq!(used, 1);
+        let (told, used) = load(&[&base, &primitive("reported: false, overrides: true")]);
+        assert_eq!((told, used), (Vec::new(), 1));
+    }
+}

@@ -76,17 +76,24 @@ fn written(found: &Escalation) -> Json {
     })
 }
 
+/// Evidence is cut after some 300 characters: what it leads through stands first, and names are without their account.
 fn summary(found: &Escalation) -> String {
-    let permissions = found.permissions.iter();
-    let granted: Vec<_> =
-        permissions.map(|held| format!("{} by {} statement {}", held.action, held.policy, held.statement)).collect();
-    let mut text = format!("{}: {} ({})", found.primitive, found.name.en, granted.join(", "));
-    if !found.through.is_empty() {
-        text.push_str(" through ");
-        text.push_str(&found.through.join(", "));
-    }
+    let mut text = found.primitive.clone();
     if found.conditional {
-        text.push_str("; hangs on a condition or a document that is not known");
+        text.push_str(" (hangs on something that is not known)");
     }
+    if !found.through.is_empty() {
+        let through: Vec<_> = found.through.iter().map(|arn| short(arn)).collect();
+        text.push_str(&format!(" through {}", through.join(", ")));
+    }
+    let permissions = found.permissions.iter();
+    let granted: Vec<_> = permissions.map(|held| format!("{} by {}", held.action, short(&held.policy))).collect();
+    text.push_str(&format!(": {} ({})", found.name.en, granted.join(", ")));
     text
+}
+
+/// The last part of an ARN, or the name of an inline policy.
+fn short(name: &str) -> &str {
+    let name = name.split(" (").next().unwrap_or(name);
+    name.splitn(6, ':').nth(5).unwrap_or(name)
 }
