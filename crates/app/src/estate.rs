@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use yagura_connect::export::{ReadOptions, ReadSummary, read_paths};
 use yagura_content::{Catalogue, ContentFile, Diagnostic, Gravity, Language, Layer, shipped};
+use yagura_graph::escalation::{Primitives, derive};
 use yagura_model::{Cloud, EstateBuilder, MemoryEstate, ScopeLevel, Severity, Status, Timestamp};
 use yagura_posture::{Assessed, Fixes, SecureScore, Settings, View, assess, secure_score};
 use yagura_report::FindingContext;
@@ -42,10 +43,12 @@ impl Loaded {
                 bail!("could not read the estate {}: there is no such file or folder", path.display());
             }
         }
-        let (estate, summary) = match arguments.live.live.is_some() || arguments.live.replay.is_some() {
+        let now = arguments.at.unwrap_or_else(Timestamp::now);
+        let (mut estate, summary) = match arguments.live.live.is_some() || arguments.live.replay.is_some() {
             true => live::read(&arguments.live, &catalogue, arguments.quiet)?,
             false => read_estate(&arguments.estate, &catalogue, arguments.quiet),
         };
+        derive_answers(&mut estate, &catalogue, now);
         filter.check_scopes(estate.scopes().keys())?;
         let mut incomplete = faulty;
         for problem in estate.problems() {
@@ -55,16 +58,7 @@ impl Loaded {
                 output::note(format_args!("{}: {problem}", if problem.incomplete { "warning" } else { "note" }));
             }
         }
-        Ok(Self {
-            catalogue,
-            settings,
-            estate,
-            summary,
-            filter,
-            now: arguments.at.unwrap_or_else(Timestamp::now),
-            language: arguments.knowledge.lang,
-            incomplete,
-        })
+        Ok(Self { catalogue, settings, estate, summary, filter, now, language: arguments.knowledge.lang, incomplete })
     }
 
     /// Assesses every resource.
@@ -119,6 +113,12 @@ impl Loaded {
         }
         if self.incomplete || !failed.is_empty() { Exit::Incomplete } else { Exit::Done }
     }
+}
+
+/// Hangs under resources what is worked out from the whole estate.
+pub fn derive_answers(estate: &mut MemoryEstate, catalogue: &Catalogue, now: Timestamp) {
+    let answers = derive(estate, &Primitives::new(catalogue.escalations()), now);
+    estate.derived(answers);
 }
 
 /// The shipped content with the user's folders over it, and whether a file of theirs was refused.

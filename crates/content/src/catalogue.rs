@@ -10,6 +10,7 @@ use yagura_model::{Cloud, Kind, KindCatalogue};
 use yagura_policy::{Rule, RuleSource};
 
 use crate::diagnostic::{Diagnostic, Gravity};
+use crate::escalation::{EscalationsFile, Primitive};
 use crate::files::ContentFile;
 use crate::permissions;
 use crate::recommendation::{Expect, Mappings, Recommendation};
@@ -35,6 +36,7 @@ pub struct Catalogue {
     controls: Vec<SecureScoreControl>,
     plans: Vec<Plan>,
     standards: Vec<Standard>,
+    escalations: Vec<Primitive>,
     digest: String,
 }
 
@@ -124,6 +126,11 @@ impl Catalogue {
         &self.standards
     }
 
+    /// Escalation primitives by id.
+    pub fn escalations(&self) -> &[Primitive] {
+        &self.escalations
+    }
+
     /// SHA-256 over all files in use, as hex: which knowledge an evaluation was made with.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -138,6 +145,7 @@ struct Loader {
     standard_files: BTreeMap<String, ContentFile>,
     controls: ControlsFile,
     plans: PlansFile,
+    escalations: BTreeMap<String, (String, Primitive)>,
     hashes: BTreeMap<String, [u8; 32]>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -158,6 +166,7 @@ impl Loader {
             ("recommendations", Some(_)) => self.recommendation(origin),
             ("resource-types", Some(_)) => self.resource_type(origin),
             ("standards", Some(_)) => self.standard(origin),
+            ("escalations", Some(_)) => file.read().map(|read: EscalationsFile| self.escalations(&origin, read)),
             ("controls.yaml", None) => file.read().map(|controls: ControlsFile| self.controls(&origin, controls)),
             ("plans.yaml", None) => file.read().map(|plans: PlansFile| self.plans(&origin, plans)),
             _ => Err(Diagnostic::warning(&file.path, "place", "lies where no content is read from")),
@@ -228,6 +237,29 @@ impl Loader {
         Ok(())
     }
 
+    /// One faulty primitive costs itself alone.
+    fn escalations(&mut self, origin: &Origin, read: EscalationsFile) {
+        let path = &origin.file.path;
+        for written in read.primitives {
+            let id = written.id().to_owned();
+            let at = origin.file.line_with(&format!("id: {id}"));
+            if let Some((earlier, _)) = self.escalations.get(&id)
+                && !written.overrides()
+            {
+                let message = format!("{id} is in {earlier}; say `overrides: true` to replace it");
+                self.diagnostics.push(Diagnostic::error(path, "duplicate-escalation", message).at_line(at));
+                continue;
+            }
+            let faults = written.faults(read.cloud, origin.shipped);
+            if faults.is_empty() {
+                self.escalations.insert(id, (path.clone(), written.of(read.cloud)));
+                continue;
+            }
+            let told = faults.into_iter().map(|fault| format!("{id}: {fault}"));
+            self.diagnostics.extend(told.map(|text| Diagnostic::error(path, "escalation", text).at_line(at)));
+        }
+    }
+
     fn controls(&mut self, origin: &Origin, controls: ControlsFile) {
         if !self.controls.controls.is_empty() && !controls.overrides {
             let message = "secure-score controls are there already; say `overrides: true` to replace them";
@@ -292,6 +324,7 @@ impl Loader {
             controls: self.controls.controls,
             plans: self.plans.plans,
             standards,
+            escalations: self.escalations.into_values().map(|(_, primitive)| primitive).collect(),
             digest,
         };
         (catalogue, self.diagnostics)

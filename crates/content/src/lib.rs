@@ -1,4 +1,4 @@
-//! Yagura's knowledge as data: resource types, recommendations, standards, controls, plans.
+//! Yagura's knowledge as data: resource types, recommendations, standards, controls, plans, escalations.
 //!
 //! Takes the text of content files, gives a [`Catalogue`] and [`Diagnostic`]s, and runs the tests inside the files.
 //! **Invariant**: no network, no store; which files there are is the caller's business.
@@ -6,6 +6,7 @@
 mod catalogue;
 mod check;
 mod diagnostic;
+mod escalation;
 mod files;
 mod permissions;
 mod reading;
@@ -17,6 +18,7 @@ mod text;
 pub use catalogue::{Catalogue, CompiledRecommendation, Layer};
 pub use check::{CheckReport, run_tests};
 pub use diagnostic::{Diagnostic, Gravity};
+pub use escalation::{Category, Effect, NeededPermission, Primitive, Target};
 pub use files::{ContentFile, shipped};
 pub use permissions::{Permissions, only_reads};
 pub use reading::Readings;

@@ -100,7 +100,7 @@ pub(crate) fn check(described: &ResourceType, file: &ContentFile) -> Vec<Diagnos
         found.push(missing(format_args!("the list of {}", described.kind)).at_line(file.line_of("list")));
     }
     for (name, call) in &described.attached {
-        if call.permissions == Permissions::Unsaid {
+        if !call.derived && call.permissions == Permissions::Unsaid {
             found.push(missing(format_args!("{name}")).at_line(file.line_with(&format!("{name}:"))));
         }
     }

@@ -135,6 +135,8 @@ pub struct AttachedCall {
     pub json_text: Vec<String>,
     /// Permissions that the call needs.
     pub permissions: Permissions,
+    /// No call gives it: it is worked out from the whole estate. Nobody asks the cloud for it.
+    pub derived: bool,
 }
 
 /// Events after which a resource is read again, and where they name it.
@@ -415,6 +417,12 @@ impl ResourceType {
         for call in self.list.as_slice() {
             if let Some(Err(fault)) = call.items.as_deref().map(Items::parse) {
                 faults.push(fault);
+            }
+        }
+        for (name, call) in &self.attached {
+            let asked = [&call.service, &call.operation, &call.arm, &call.content, &call.url];
+            if call.derived && asked.into_iter().any(Option::is_some) {
+                faults.push(format!("{name} is derived and asked for: it can be one of these"));
             }
         }
         for child in &self.inline {

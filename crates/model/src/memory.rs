@@ -314,6 +314,20 @@ impl MemoryEstate {
         self.referring.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
     }
 
+    /// Hangs answers that were worked out from the whole estate under their resources, in place of earlier ones. Answers
+    /// for ids that are not there are dropped.
+    pub fn derived(&mut self, answers: impl IntoIterator<Item = (ResourceId, Arc<str>, Answer)>) {
+        for (id, name, answer) in answers {
+            if let Some(place) = self.by_id.get(&id)
+                && let Some(resource) = self.resources.get_mut(*place as usize)
+            {
+                Arc::make_mut(resource).replace_attachment(name, answer);
+            }
+        }
+        // A relation may lead through an answer.
+        *self.referring.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner) = ReferringIndexes::default();
+    }
+
     /// All resources, sorted by kind and id.
     pub fn resources(&self) -> &[Arc<Resource>] {
         &self.resources
@@ -624,6 +638,21 @@ mod tests {
         assert!(matches!(estate.listing(&kind, &scope, None), Listing::Failed(_)));
         assert_eq!(estate.listing(&kind, &scope, Some("ap-south-1")), Listing::Never);
         assert_eq!(estate.listing(&Kind::new("AWS::X::Y"), &scope, None), Listing::Never);
+    }
+
+    #[test]
+    fn derived_answers_hang_under_resources_of_a_closed_estate() {
+        let id = ResourceId::new(Cloud::Azure, "/subscriptions/a/b");
+        let mut builder = EstateBuilder::new();
+        builder.resource(azure("/subscriptions/a/b", "K", json!({"kept": 1})));
+        let mut estate = builder.finish(Arc::default());
+        let nobody = ResourceId::new(Cloud::Azure, "/nobody");
+        let held = estate.by_id(&id).unwrap();
+        estate.derived([(id.clone(), "Derived".into(), Answer::Absent), (nobody, "Derived".into(), Answer::Absent)]);
+        let resource = estate.by_id(&id).unwrap();
+        assert!(matches!(resource.attachment("derived"), Some(Answer::Absent)));
+        assert!(resource.document.root().get("kept").is_some());
+        assert!(held.attachment("derived").is_none());
     }
 
     #[test]

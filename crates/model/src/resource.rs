@@ -162,6 +162,12 @@ impl Resource {
         }
     }
 
+    /// Hangs an answer in place of the one of that name, whatever that was.
+    pub(crate) fn replace_attachment(&mut self, name: Arc<str>, answer: Answer) {
+        self.attached.retain(|attached| !attached.name.eq_ignore_ascii_case(&name));
+        self.attached.push(Attachment { name, answer });
+    }
+
     /// One tag, by its name without case. `place` is where this kind keeps tags, if not at one of the usual places.
     pub fn tag(&self, name: &str, place: Option<&Path>) -> Option<&str> {
         self.tags(place).into_iter().find(|(own, _)| own.eq_ignore_ascii_case(name)).map(|(_, value)| value)

@@ -10,19 +10,28 @@ const WIRES: [&str; 7] = ["tokio", "reqwest", "hyper", "axum", "rusqlite", "yagu
 const NOBODY: [&str; 3] = ["openssl", "native-tls", "aws-lc-rs"];
 
 /// Crates in the order of their floors: whether they stand below the wires, and what else they must not know.
-const FLOORS: [(&str, bool, &[&str]); 9] = [
-    ("yagura-model", true, &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "yagura-report"]),
-    ("yagura-policy", true, &["yagura-content", "yagura-posture", "yagura-connect", "yagura-report"]),
-    ("yagura-content", true, &["yagura-posture", "yagura-connect", "yagura-report"]),
-    ("yagura-posture", true, &["yagura-connect", "yagura-report"]),
-    ("yagura-cloud", false, &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "yagura-store"]),
+const FLOORS: [(&str, bool, &[&str]); 10] = [
+    (
+        "yagura-model",
+        true,
+        &["yagura-policy", "yagura-content", "yagura-posture", "yagura-graph", "yagura-connect", "yagura-report"],
+    ),
+    ("yagura-policy", true, &["yagura-content", "yagura-posture", "yagura-graph", "yagura-connect", "yagura-report"]),
+    ("yagura-content", true, &["yagura-posture", "yagura-graph", "yagura-connect", "yagura-report"]),
+    ("yagura-posture", true, &["yagura-graph", "yagura-connect", "yagura-report"]),
+    ("yagura-graph", true, &["yagura-posture", "yagura-connect", "yagura-report"]),
+    (
+        "yagura-cloud",
+        false,
+        &["yagura-policy", "yagura-content", "yagura-posture", "yagura-graph", "yagura-connect", "yagura-store"],
+    ),
     (
         "yagura-store",
         false,
         &["yagura-policy", "yagura-content", "yagura-posture", "yagura-connect", "reqwest", "hyper"],
     ),
-    ("yagura-connect", false, &["yagura-posture", "yagura-report", "yagura-store", "rusqlite", "axum"]),
-    ("yagura-report", true, &["yagura-connect"]),
+    ("yagura-connect", false, &["yagura-posture", "yagura-graph", "yagura-report", "yagura-store", "rusqlite", "axum"]),
+    ("yagura-report", true, &["yagura-graph", "yagura-connect"]),
     ("yagura-app", false, &[]),
 ];
 

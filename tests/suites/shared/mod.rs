@@ -1,6 +1,7 @@
 //! Suites over the shared data.
 
 mod aws_cloudmapper;
+mod aws_escalation;
 mod azure_policy;
 mod azure_psrule;
 mod events;

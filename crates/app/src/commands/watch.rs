@@ -13,7 +13,7 @@ use yagura_posture::{Fixes, Settings, View, assess, secure_score};
 
 use crate::args::{Format, WatchArguments};
 use crate::config;
-use crate::estate::catalogue;
+use crate::estate::{catalogue, derive_answers};
 use crate::exit::Exit;
 use crate::live::{Followed, block_on, collect_one, connector, open};
 use crate::output;
@@ -110,6 +110,7 @@ impl Follower<'_> {
         }
         let watch = Watch::new(&targets, self.catalogue.resource_types());
         let mut changes = Changes::new(since);
+        derive_answers(&mut estate, self.catalogue, Timestamp::now());
         let (mut known, score) = self.verdicts(&estate);
         if !self.arguments.quiet {
             let resources = estate.resources().len();
@@ -129,6 +130,7 @@ impl Follower<'_> {
                 has_changed |= !polled.changed.is_empty() || !polled.removed.is_empty();
             }
             if has_changed {
+                derive_answers(&mut estate, self.catalogue, Timestamp::now());
                 let (verdicts, score) = self.verdicts(&estate);
                 self.print(&known, &verdicts, score).context("could not print a change")?;
                 known = verdicts;

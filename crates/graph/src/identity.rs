@@ -1,0 +1,3 @@
+//! Identities of the clouds and their permissions.
+
+pub mod aws;
