@@ -319,7 +319,7 @@ fn keys_of(server: &str, account: &str) -> (String, String) {
 #[ignore = "needs moto: `cargo xtask test`"]
 fn an_organization_is_read_account_by_account() {
     let server = server();
-    let (id, keys) = keys_of(&server, "333333333333");
+    let (id, keys) = keys_of(&server, "666666666666");
     let organizations = |operation: &str, body: &str| {
         ask(&server, &id, "organizations", Some(&format!("AWSOrganizationsV20161128.{operation}")), body)
     };
@@ -341,7 +341,7 @@ fn an_organization_is_read_account_by_account() {
     assert_eq!(added.code, 0, "{}", added.err);
     let done = run(&["inventory", "--live", "org", "--data", folder, "-o", "jsonl", "--quiet"], b"");
     let has = |id: &str| done.out.contains(id);
-    assert!(has("arn:aws:iam::333333333333:root"), "the management account: {}", done.err);
+    assert!(has("arn:aws:iam::666666666666:root"), "the management account: {}", done.err);
     assert!(has(&format!("arn:aws:sqs:us-east-1:{member}:of-the-member")), "its member {member}: {}", done.err);
     assert!(!has("123456789012"), "no other account");
 }
