@@ -208,6 +208,16 @@ mod tests {
         assert_eq!(from_json_moment(&number, "t"), Ok(Json::from("2023-03-29T13:53:08Z")));
     }
 
+    /// The last digits count: a reader of JSON that is one bit off gives another microsecond.
+    #[test]
+    fn a_moment_in_a_json_number_is_that_of_its_text() {
+        for step in 0..20_000 {
+            let text = (1_795_525_692.0 + f64::from(step) * 0.000_050_3).to_string();
+            let number = serde_json::from_str(&text).unwrap();
+            assert_eq!(from_json_moment(&number, "t"), from_text(&Shape::Timestamp, &text, "t"), "{text}");
+        }
+    }
+
     #[test]
     fn moments_are_written_in_all_their_forms() {
         let value = Json::from("2023-03-29T13:53:08Z");
