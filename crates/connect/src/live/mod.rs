@@ -391,15 +391,18 @@ fn line_of(call: &Call, outcome: &Result<Page, CallFailure>, now: Timestamp) -> 
             }
         }
         Err(failure) => {
-            let mut error = json!({ "code": failure.code, "message": failure.message });
+            let mut error = Map::from_iter([
+                ("code".to_owned(), failure.code.as_str().into()),
+                ("message".to_owned(), failure.message.as_str().into()),
+            ]);
             let again = parts::of(call, failure);
             if !again.is_empty() {
-                error["again"] = again.into();
+                error.insert("again".to_owned(), again.into());
             }
             if is_not_there(call, failure) {
-                error["notOffered"] = true.into();
+                error.insert("notOffered".to_owned(), true.into());
             }
-            set("error", error);
+            set("error", Json::Object(error));
         }
     }
     line
