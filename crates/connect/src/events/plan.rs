@@ -195,7 +195,7 @@ fn azure_call(scope: &str, id: &str, described: &ResourceType) -> Option<(Call, 
         }
         if let (Some(_), Some(version)) = (&list.arm, &list.api_version) {
             let params = json!({ "path": id, "api_version": version, "parent": above(id).unwrap_or_default() });
-            return Some((azure_of(scope, "arm", described.kind.as_str(), params), false));
+            return Some((live::azure_call(scope, "arm", described.kind.as_str(), params), false));
         }
     }
     None
@@ -204,7 +204,7 @@ fn azure_call(scope: &str, id: &str, described: &ResourceType) -> Option<(Call, 
 /// The row of a Resource Graph table with this id.
 fn row(table: &str, scope: &str, id: &str) -> Call {
     let query = format!("{table} | where id =~ {}", kql_text(id));
-    azure_of(scope, "resourcegraph", table, json!({ "query": query, "subscriptions": [scope] }))
+    live::azure_call(scope, "resourcegraph", table, json!({ "query": query, "subscriptions": [scope] }))
 }
 
 /// A KQL string literal that holds exactly this text: quotes and backslashes are escaped ("The string data type", KQL),
@@ -224,17 +224,6 @@ pub(super) fn kql_text(text: &str) -> String {
 
 fn ends_a_line(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}' | '\u{2029}')
-}
-
-fn azure_of(scope: &str, service: &str, operation: &str, params: Json) -> Call {
-    Call {
-        cloud: Cloud::Azure,
-        scope: scope.to_owned(),
-        region: None,
-        service: service.to_owned(),
-        operation: operation.to_owned(),
-        params: params.as_object().cloned().unwrap_or_default(),
-    }
 }
 
 fn is_inline(kind: &Kind, types: &BTreeMap<Kind, ResourceType>) -> bool {

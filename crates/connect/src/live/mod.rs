@@ -18,10 +18,10 @@ use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
 use yagura_content::ResourceType;
 use yagura_model::{Checkpoints, Document, Kind, NoCheckpoints, Problem, Sink, Timestamp};
 
-use crate::export::{FileState, FollowUp, ReadSummary, Reader, Wanted};
+use crate::export::{FileState, ReadSummary, Reader, Wanted};
 
-pub(crate) use plan::calls_of_kind;
 pub use plan::{Target, regions_of};
+pub(crate) use plan::{azure_call, calls_of_kind};
 pub use probe::{MissingPermission, Outcome, ProbeOptions, ProbeSummary, Probed, Subject, probe};
 pub use replay::Replay;
 
@@ -305,23 +305,11 @@ impl<'r> Run<'r> {
             }
         }
         for follow_up in self.reader.take_follow_ups() {
-            let call = self.call_of(follow_up);
+            let call = plan::call_of(follow_up, &self.homes);
             self.enqueue(call, 1);
         }
         for part in again {
             self.enqueue_page(asked.call.with(&part), 1, asked.seed);
-        }
-    }
-
-    fn call_of(&self, follow_up: FollowUp) -> Call {
-        let scope = plan::scope_text(&follow_up.scope);
-        Call {
-            cloud: follow_up.cloud,
-            region: follow_up.region.or_else(|| self.homes.get(&scope).cloned()),
-            scope,
-            service: follow_up.service,
-            operation: follow_up.operation,
-            params: follow_up.params,
         }
     }
 

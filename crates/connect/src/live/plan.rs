@@ -7,6 +7,7 @@ use yagura_cloud::Call;
 use yagura_content::{ListCall, ResourceType};
 use yagura_model::{Cloud, Kind, Scope, ScopeLevel};
 
+use crate::export::FollowUp;
 use crate::export::calls::Params;
 
 /// What is collected.
@@ -65,6 +66,19 @@ pub(super) fn homes(targets: &[Target]) -> BTreeMap<String, String> {
         _ => None,
     };
     targets.iter().filter_map(home).collect()
+}
+
+/// The call that follows from an answer; global AWS services are asked in the home region of the account.
+pub(super) fn call_of(follow_up: FollowUp, homes: &BTreeMap<String, String>) -> Call {
+    let scope = scope_text(&follow_up.scope);
+    Call {
+        cloud: follow_up.cloud,
+        region: follow_up.region.or_else(|| homes.get(&scope).cloned()),
+        scope,
+        service: follow_up.service,
+        operation: follow_up.operation,
+        params: follow_up.params,
+    }
 }
 
 /// How a recorded answer names a scope.
@@ -161,7 +175,7 @@ fn azure(tenant: Option<&str>, subscriptions: &[String], types: &BTreeMap<Kind, 
     calls
 }
 
-fn azure_call(scope: &str, service: &str, operation: &str, params: Json) -> Call {
+pub(crate) fn azure_call(scope: &str, service: &str, operation: &str, params: Json) -> Call {
     Call {
         cloud: Cloud::Azure,
         scope: scope.to_owned(),

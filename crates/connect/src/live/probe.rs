@@ -284,15 +284,7 @@ impl Run<'_> {
 
     /// Enqueues a call about one resource, if no such call was made for another one.
     fn follow(&mut self, target: usize, follow_up: FollowUp) {
-        let scope = plan::scope_text(&follow_up.scope);
-        let call = Call {
-            cloud: follow_up.cloud,
-            region: follow_up.region.or_else(|| self.homes.get(&scope).cloned()),
-            scope,
-            service: follow_up.service,
-            operation: follow_up.operation,
-            params: follow_up.params,
-        };
+        let call = plan::call_of(follow_up, &self.homes);
         let name = (call.service.as_str(), call.operation.as_str());
         let subjects = self.subjects_of(&call);
         let is_new = |subject: Subject| !self.tried.contains(&Tried::new(target, name, subject));
@@ -472,7 +464,7 @@ impl Run<'_> {
                 let (service, operation) = name_of_list(described, list);
                 add(service, operation, None);
             }
-            for (name, call) in &described.attached {
+            for (name, call) in described.attached.iter().filter(|(_, call)| !call.derived) {
                 let service = call.service.as_deref().unwrap_or("cloudasset");
                 add(service, call.operation.as_deref().unwrap_or("assets.list"), Some(name));
             }
