@@ -94,6 +94,10 @@ pub struct LiveArguments {
     #[arg(long, value_name = "DIR", conflicts_with = "live")]
     pub replay: Option<PathBuf>,
 
+    /// With --live: ask nobody, take what the last collection of the connectors gave
+    #[arg(long, requires = "live", conflicts_with_all = ["record", "anew"])]
+    pub kept: bool,
+
     /// Do not go on with a collection that was interrupted in the last hour
     #[arg(long, requires = "live")]
     pub anew: bool,

@@ -104,17 +104,18 @@ pub trait Sink {
 ///
 /// An answer is one line: a recorded answer under the key of its call. What was kept is there after a crash.
 pub trait Checkpoints {
-    /// Forgets what was kept before `oldest`, which is too old to go on with. Gives how many answers are left.
-    fn begin(&mut self, oldest: Timestamp) -> Result<u64, Problem>;
+    /// Goes on with a collection that was not finished, or begins one. What was kept before `oldest` is too old to go on
+    /// with and is forgotten. Gives how many answers are left.
+    fn begin(&mut self, now: Timestamp, oldest: Timestamp) -> Result<u64, Problem>;
 
-    /// The answer that was kept under a key.
+    /// The answer that was kept under a key; none if the call failed.
     fn kept(&mut self, key: &str) -> Result<Option<String>, Problem>;
 
-    /// Keeps one answer.
-    fn keep(&mut self, key: &str, line: &str, at: Timestamp) -> Result<(), Problem>;
+    /// Keeps one answer, or that a call failed, which is asked again when the collection goes on.
+    fn keep(&mut self, key: &str, line: &str, at: Timestamp, failed: bool) -> Result<(), Problem>;
 
-    /// The collection is done: nothing needs to be kept any longer.
-    fn finish(&mut self) -> Result<(), Problem>;
+    /// The collection is done: it is the one that counts from now on.
+    fn finish(&mut self, at: Timestamp) -> Result<(), Problem>;
 }
 
 /// Keeps nothing: a collection that starts anew every time.
@@ -122,7 +123,7 @@ pub trait Checkpoints {
 pub struct NoCheckpoints;
 
 impl Checkpoints for NoCheckpoints {
-    fn begin(&mut self, _oldest: Timestamp) -> Result<u64, Problem> {
+    fn begin(&mut self, _now: Timestamp, _oldest: Timestamp) -> Result<u64, Problem> {
         Ok(0)
     }
 
@@ -130,11 +131,11 @@ impl Checkpoints for NoCheckpoints {
         Ok(None)
     }
 
-    fn keep(&mut self, _key: &str, _line: &str, _at: Timestamp) -> Result<(), Problem> {
+    fn keep(&mut self, _key: &str, _line: &str, _at: Timestamp, _failed: bool) -> Result<(), Problem> {
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Problem> {
+    fn finish(&mut self, _at: Timestamp) -> Result<(), Problem> {
         Ok(())
     }
 }

@@ -195,18 +195,16 @@ impl Store {
         open(&self.key, &place(tenant, id), &Sealed { key, body }).map(Some)
     }
 
-    /// Removes a connector with its credential and checkpoints.
+    /// Removes a connector with its credential and everything that was collected with it.
     pub fn remove_connector(&mut self, tenant: &str, name: &str) -> Result<(), StoreError> {
         let fail = |cause| StoreError::database("remove the connector", cause);
         let Some(connector) = self.connector(tenant, name)? else {
             return Err(StoreError::NotFound { what: "connector", name: name.to_owned() });
         };
-        let transaction = self.database.transaction().map_err(fail)?;
+        let transaction = self.database.unchecked_transaction().map_err(fail)?;
+        self.forget_collections(tenant, &connector.id).map_err(fail)?;
         transaction
             .execute("DELETE FROM connectors WHERE tenant = ?1 AND id = ?2", [tenant, &connector.id])
-            .map_err(fail)?;
-        transaction
-            .execute("DELETE FROM checkpoints WHERE tenant = ?1 AND run = ?2", [tenant, &connector.id])
             .map_err(fail)?;
         transaction.commit().map_err(fail)
     }

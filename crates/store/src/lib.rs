@@ -1,10 +1,10 @@
 //! What Yagura keeps on the user's machine: one folder, one database, one lock.
 //!
-//! Connectors with their sealed credentials and the checkpoints of collections live here. **Invariant**: knows no
+//! Connectors with their sealed credentials live here, with the answers of their last collection and of one under way. **Invariant**: knows no
 //! network; every stored key and every method starts with the tenant; a credential is written and used, never shown.
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing))]
 
-mod checkpoints;
+mod collection;
 mod connector;
 mod error;
 mod folder;
@@ -13,7 +13,7 @@ mod seal;
 
 use rusqlite::Connection;
 
-pub use checkpoints::StoredCheckpoints;
+pub use collection::{Collection, StoredCheckpoints};
 pub use connector::{Access, Connector, ConnectorKind, NewConnector};
 pub use error::StoreError;
 pub use folder::DataFolder;

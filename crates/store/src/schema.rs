@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use crate::error::StoreError;
 
 /// Every step brings the database from its position to the next one. Steps are added, never changed.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "
     CREATE TABLE connectors (
         tenant TEXT NOT NULL,
@@ -30,6 +30,17 @@ const STEPS: [&str; 2] = [
 ",
     // Seconds since 1970: an answer that is too old is not gone on with.
     "ALTER TABLE checkpoints ADD COLUMN kept_at INTEGER NOT NULL DEFAULT 0;",
+    // Answers belong to a collection, and stay when it is finished: the last one is the estate that is known.
+    "DELETE FROM checkpoints;
+    ALTER TABLE checkpoints ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+    CREATE TABLE collections (
+        number INTEGER PRIMARY KEY,
+        tenant TEXT NOT NULL,
+        connector TEXT NOT NULL,
+        began_at INTEGER NOT NULL,
+        finished_at INTEGER
+    );
+    CREATE INDEX collections_of_connectors ON collections (tenant, connector);",
 ];
 
 /// Brings the database to the newest version. One that a newer Yagura wrote is refused.

@@ -13,12 +13,13 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use jiff::SignedDuration;
 use yagura_connect::export::ReadSummary;
-use yagura_connect::live::{CollectOptions, Progress, Replay, Target, collect};
+use yagura_connect::live::{CollectOptions, Progress, Replay, Target, collect, read_kept};
 use yagura_content::Catalogue;
-use yagura_model::{EstateBuilder, MemoryEstate, NoCheckpoints, Problem, Sink, Timestamp};
+use yagura_model::{Checkpoints, EstateBuilder, MemoryEstate, NoCheckpoints, Problem, Sink, Timestamp};
 use yagura_store::{Connector, DEFAULT_TENANT, Store};
 
 use crate::args::LiveArguments;
+use crate::output;
 
 use self::bar::Bar;
 use self::record::Recording;
@@ -35,6 +36,9 @@ const MOST_PAGES: usize = 10_000;
 /// Answers of an interrupted collection are gone on with for this long: page tokens of the clouds live about as long.
 const GOES_ON_FOR: SignedDuration = SignedDuration::from_hours(1);
 
+/// How a kept line begins that is no answer: something that could not be found out before the collection.
+const LOST: &str = "lost: ";
+
 /// Runs what waits for the network: one thread, since the work beside waiting is reading answers one after the other.
 pub fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -49,6 +53,7 @@ pub fn read(
 ) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
     match &arguments.replay {
         Some(folder) => replay(folder, catalogue, quiet),
+        None if arguments.kept => kept(arguments, catalogue, quiet),
         None => ask(arguments, catalogue, quiet),
     }
 }
@@ -82,6 +87,44 @@ fn replay(folder: &std::path::Path, catalogue: &Catalogue, quiet: bool) -> anyho
     Ok((builder.finish(catalogue.kinds()), summary.read))
 }
 
+/// What the last collections of the connectors gave.
+fn kept(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
+    let store = store::open(&arguments.data)?;
+    let mut builder = EstateBuilder::new();
+    let mut sum = ReadSummary::default();
+    for connector in store::chosen(&store, arguments.live.as_deref().unwrap_or_default())? {
+        let name = &connector.name;
+        let Some(last) = store.last_collection(DEFAULT_TENANT, &connector.id)? else {
+            bail!("{name} was never collected: `yagura scan --live {name}` does it");
+        };
+        if !quiet {
+            output::note(format_args!("{name} as it was at {}", last.began_at));
+        }
+        let mut problems = Vec::new();
+        let summary = read_kept(catalogue.resource_types(), &mut builder, |take| {
+            let lost = |message: String| Problem::lost(format!("connector {name}"), None, message);
+            let answers = store.each_answer(DEFAULT_TENANT, last.number, &mut |line| match line.strip_prefix(LOST) {
+                Some(message) => problems.push(lost(message.to_owned())),
+                None => take(line),
+            });
+            answers.map_err(|error| lost(error.to_string()))
+        });
+        problems.into_iter().for_each(|problem| builder.problem(problem));
+        sum = added(sum, summary);
+    }
+    Ok((builder.finish(catalogue.kinds()), sum))
+}
+
+fn added(sum: ReadSummary, own: ReadSummary) -> ReadSummary {
+    ReadSummary {
+        files: sum.files + own.files,
+        skipped_files: sum.skipped_files + own.skipped_files,
+        records: sum.records + own.records,
+        resources: sum.resources + own.resources,
+        bytes: sum.bytes + own.bytes,
+    }
+}
+
 fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
     let store = store::open(&arguments.data)?;
     let connectors = store::chosen(&store, arguments.live.as_deref().unwrap_or_default())?;
@@ -96,13 +139,7 @@ fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow:
     });
     let sums = block_on(futures_util::future::join_all(asked))?;
     bar.clear();
-    let summary = sums.into_iter().fold(ReadSummary::default(), |sum, own| ReadSummary {
-        files: sum.files + own.files,
-        skipped_files: sum.skipped_files + own.skipped_files,
-        records: sum.records + own.records,
-        resources: sum.resources + own.resources,
-        bytes: sum.bytes + own.bytes,
-    });
+    let summary = sums.into_iter().fold(ReadSummary::default(), added);
     Ok((builder.into_inner().finish(catalogue.kinds()), summary))
 }
 
@@ -126,10 +163,10 @@ pub async fn collect_one(
     let (builder, bar) = (RefCell::new(EstateBuilder::new()), Bar::new(quiet, 1));
     let asked =
         Asked { store, connector, position: 0, bar: &bar, builder: &builder, catalogue, record: None, anew: true };
-    let (client, targets) = asked.sign_in().await?;
-    asked.collect(&client, &targets).await;
+    let (client, reached) = asked.sign_in().await?;
+    asked.collect(&client, &reached).await;
     bar.clear();
-    Ok(Followed { client, targets, estate: builder.into_inner().finish(catalogue.kinds()), since })
+    Ok(Followed { client, targets: reached.targets, estate: builder.into_inner().finish(catalogue.kinds()), since })
 }
 
 /// One connector of a collection.
@@ -148,7 +185,7 @@ impl Asked<'_> {
     /// Collects. A connector that cannot sign in is a problem of its own and ends nothing.
     async fn run(self) -> ReadSummary {
         match self.sign_in().await {
-            Ok((client, targets)) => self.collect(&client, &targets).await,
+            Ok((client, reached)) => self.collect(&client, &reached).await,
             Err(error) => {
                 self.problem(format!("{error:#}; nothing of it was read"));
                 ReadSummary::default()
@@ -156,7 +193,7 @@ impl Asked<'_> {
         }
     }
 
-    async fn collect(&self, client: &Client, targets: &[Target]) -> ReadSummary {
+    async fn collect(&self, client: &Client, reached: &Targets) -> ReadSummary {
         let name = &self.connector.name;
         let mut recording = match self.record.map(|folder| Recording::new(folder, name)) {
             Some(Ok(recording)) => Some(recording),
@@ -176,7 +213,11 @@ impl Asked<'_> {
             options.oldest_kept = Timestamp::MAX;
         }
         let types = self.catalogue.resource_types();
-        let summary = collect(client, targets, types, &mut sink, &mut checkpoints, options).await;
+        let summary = collect(client, &reached.targets, types, &mut sink, &mut checkpoints, options).await;
+        for (number, message) in reached.lost.iter().enumerate() {
+            let kept = checkpoints.keep(&format!("{LOST}{number}"), &format!("{LOST}{message}"), now, true);
+            kept.err().into_iter().for_each(|problem| self.builder.borrow_mut().problem(problem));
+        }
         if let Some(Err(error)) = recording.map(Recording::finish) {
             self.problem(format!("the recording could not be written: {error}"));
         }
@@ -184,12 +225,12 @@ impl Asked<'_> {
     }
 
     /// Signs in and says what the connector reaches. What of it could not be found out is a problem of the estate.
-    async fn sign_in(&self) -> anyhow::Result<(Client, Vec<Target>)> {
+    async fn sign_in(&self) -> anyhow::Result<(Client, Targets)> {
         let credential = self.store.credential(DEFAULT_TENANT, &self.connector.id)?;
         let client = Client::new(self.connector, credential)?;
-        let Targets { targets, lost } = client.targets(self.connector).await?;
-        lost.into_iter().for_each(|message| self.problem(message));
-        Ok((client, targets))
+        let reached = client.targets(self.connector).await?;
+        reached.lost.iter().for_each(|message| self.problem(message.clone()));
+        Ok((client, reached))
     }
 
     fn problem(&self, message: String) {

@@ -72,6 +72,11 @@ fn azure_is_added_tested_assessed_and_removed() {
     // What was recorded reads to the same inventory without a cloud.
     let read = run(&["inventory", recording.to_str().unwrap(), "-o", "jsonl"], b"").ended(0);
     assert_eq!(read.out, scan.out);
+    // Nor does anybody need to be asked again for the next command.
+    let requests = cloud.running.requests().len();
+    let kept = cloud.run("inventory --live az --kept -o jsonl", "").ended(0);
+    assert_eq!((kept.out, cloud.running.requests().len()), (scan.out, requests));
+    assert!(kept.err.contains("az as it was at "), "{}", kept.err);
     cloud.run("connect remove az", "").ended(0);
     cloud.run("scan --live az", "").ended(1);
 }
@@ -88,6 +93,8 @@ fn a_missing_right_is_named_with_what_it_costs() {
     let scan = cloud.run("recommendations --live az --all -o jsonl --status unknown", "").ended(4);
     assert!(scan.err.contains("Microsoft.Storage/storageAccounts/blobServices"), "{}", scan.err);
     assert!(lines(&scan.out).iter().any(|row| row["cause"].to_string().contains("AuthorizationFailed")));
+    let kept = cloud.run("recommendations --live az --kept --all -o jsonl --status unknown", "").ended(4);
+    assert_eq!(lines(&kept.out), lines(&scan.out), "what failed is kept as failed");
 }
 
 #[test]
@@ -98,6 +105,7 @@ fn a_wrong_credential_is_said_and_costs_its_connector_alone() {
     cloud.add(&format!("azure wrong --tenant {TENANT}"), &wrong).ended(0);
     let tested = cloud.run("connect test wrong", "").ended(1);
     assert!(tested.err.contains("AADSTS7000215") && !tested.err.contains("hunter2"), "{}", tested.err);
+    assert!(cloud.run("inventory --live wrong --kept", "").ended(1).err.contains("wrong was never collected"));
     let scan = cloud.run("inventory --live -o jsonl", "").ended(4);
     assert!(scan.err.contains("connector wrong: could not sign in to Azure"), "{}", scan.err);
     assert!(!scan.err.contains("hunter2"));

@@ -78,7 +78,7 @@ pub async fn collect<C: Caller>(
     mut options: CollectOptions<'_>,
 ) -> CollectSummary {
     let mut run = Run::new(types, sink, checkpoints, plan::homes(targets), options.now);
-    run.go_on(options.oldest_kept);
+    run.go_on(options.now, options.oldest_kept);
     for target in targets {
         for call in plan::calls(target, types) {
             run.enqueue(call, 1);
@@ -86,6 +86,30 @@ pub async fn collect<C: Caller>(
     }
     run.ask(caller, &mut options).await;
     run.finish()
+}
+
+/// Reads the answers of a collection that were kept, as [`collect`] read them. `each` hands every line on.
+pub fn read_kept(
+    types: &BTreeMap<Kind, ResourceType>,
+    sink: &mut dyn Sink,
+    each: impl FnOnce(&mut dyn FnMut(&str)) -> Result<(), Problem>,
+) -> ReadSummary {
+    let mut reader = Reader::new(types, sink);
+    let mut file = FileState::new("collection".to_owned(), true);
+    let (mut record, mut problems) = (0, Vec::new());
+    let outcome = each(&mut |line| {
+        record += 1;
+        match Document::parse(line.as_bytes()) {
+            Ok(document) => reader.document(document, record, &mut file),
+            Err(error) => {
+                let message = format!("a kept answer could not be read: {error}");
+                problems.push(Problem::lost("collection", Some(record), message));
+            }
+        }
+    });
+    problems.extend(outcome.err());
+    reader.close_collection(file);
+    reader.finish_with(problems)
 }
 
 /// A call that reads a part of a cloud again.
@@ -174,8 +198,8 @@ impl<'r> Run<'r> {
     }
 
     /// Goes on with what an unfinished collection left, unless it is too old.
-    fn go_on(&mut self, oldest: Timestamp) {
-        match self.checkpoints.begin(oldest) {
+    fn go_on(&mut self, now: Timestamp, oldest: Timestamp) {
+        match self.checkpoints.begin(now, oldest) {
             Ok(left) => self.goes_on = left > 0,
             // A collection whose checkpoints cannot be read starts anew, and nothing is lost.
             Err(problem) => self.problems.push(Problem { incomplete: false, ..problem }),
@@ -255,19 +279,16 @@ impl<'r> Run<'r> {
     }
 
     fn take_outcome(&mut self, asked: &Asked, outcome: Result<Page, CallFailure>, options: &mut CollectOptions<'_>) {
-        match &outcome {
-            Err(failure) if !is_not_there(&asked.call, failure) => self.progress.failed += 1,
-            _ => self.progress.answered += 1,
-        }
+        let has_failed = outcome.as_ref().is_err_and(|failure| !is_not_there(&asked.call, failure));
+        self.progress.failed += u64::from(has_failed);
+        self.progress.answered += u64::from(!has_failed);
         if let Err(failure) = &outcome
             && parts::of(&asked.call, failure).is_empty()
         {
             self.not_whole(asked, failure.clone());
         }
         let line = line_of(&asked.call, &outcome, self.now).to_string();
-        if outcome.is_ok()
-            && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now)
-        {
+        if let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now, has_failed) {
             self.problems.push(problem);
         }
         self.take_line(asked, &line, options);
@@ -321,7 +342,7 @@ impl<'r> Run<'r> {
     }
 
     fn finish(mut self) -> CollectSummary {
-        if let Err(problem) = self.checkpoints.finish() {
+        if let Err(problem) = self.checkpoints.finish(self.now) {
             self.problems.push(problem);
         }
         self.progress.resources = self.reader.resources_read();

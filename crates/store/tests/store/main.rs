@@ -58,31 +58,71 @@ fn names_are_unique_and_removal_is_complete() {
     let mut store = open(folder.path()).unwrap();
     let added = store.add_connector(DEFAULT_TENANT, &connector("prod", None)).unwrap();
     assert!(matches!(store.add_connector(DEFAULT_TENANT, &connector("prod", None)), Err(StoreError::Exists { .. })));
-    store.checkpoints(DEFAULT_TENANT, &added.id).keep("call", "line", at(1)).unwrap();
+    let mut collection = store.checkpoints(DEFAULT_TENANT, &added.id);
+    collection.begin(at(1), at(0)).unwrap();
+    collection.keep("call", "line", at(1), false).unwrap();
+    collection.finish(at(2)).unwrap();
+    assert_eq!(answers(&store, &added.id), ["line"]);
     store.remove_connector(DEFAULT_TENANT, "prod").unwrap();
     assert!(matches!(store.remove_connector(DEFAULT_TENANT, "prod"), Err(StoreError::NotFound { .. })));
-    assert_eq!(store.checkpoints(DEFAULT_TENANT, &added.id).begin(at(0)), Ok(0));
+    assert_eq!(store.last_collection(DEFAULT_TENANT, &added.id).unwrap(), None);
+}
+
+/// The answers of the last finished collection of a connector.
+fn answers(store: &Store, connector: &str) -> Vec<String> {
+    let Some(last) = store.last_collection(DEFAULT_TENANT, connector).unwrap() else { return Vec::new() };
+    let mut lines = Vec::new();
+    store.each_answer(DEFAULT_TENANT, last.number, &mut |line| lines.push(line.to_owned())).unwrap();
+    lines
 }
 
 #[test]
-fn checkpoints_come_back_until_the_run_is_finished() {
+fn a_collection_goes_on_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     {
         let store = open(folder.path()).unwrap();
-        let mut run = store.checkpoints(DEFAULT_TENANT, "run");
-        run.keep("b", "{\"page\":1}", at(10)).unwrap();
-        run.keep("a", "{\"page\":2}", at(20)).unwrap();
-        store.checkpoints(DEFAULT_TENANT, "another run").keep("c", "{}", at(20)).unwrap();
+        let mut run = store.checkpoints(DEFAULT_TENANT, "c");
+        assert_eq!(run.begin(at(10), at(0)), Ok(0));
+        run.keep("b", "{\"page\":1}", at(10), false).unwrap();
+        run.keep("a", "{\"page\":2}", at(20), false).unwrap();
+        run.keep("f", "{\"error\":1}", at(20), true).unwrap();
+        let mut another = store.checkpoints(DEFAULT_TENANT, "another");
+        another.begin(at(20), at(0)).unwrap();
+        another.keep("c", "{}", at(20), false).unwrap();
     }
     let store = open(folder.path()).unwrap();
-    let mut run = store.checkpoints(DEFAULT_TENANT, "run");
-    assert_eq!(run.begin(at(10)), Ok(2));
+    let mut run = store.checkpoints(DEFAULT_TENANT, "c");
+    assert_eq!(run.begin(at(30), at(10)), Ok(2), "what failed is asked again");
     assert_eq!(run.kept("b"), Ok(Some("{\"page\":1}".to_owned())));
-    assert_eq!((run.kept("c"), store.checkpoints("other", "run").kept("a")), (Ok(None), Ok(None)));
-    assert_eq!(run.begin(at(11)), Ok(1), "older ones are forgotten");
+    assert_eq!((run.kept("c"), run.kept("f")), (Ok(None), Ok(None)));
+    let mut run = store.checkpoints(DEFAULT_TENANT, "c");
+    assert_eq!(run.begin(at(30), at(11)), Ok(1), "older ones are forgotten");
     assert_eq!((run.kept("b"), run.kept("a")), (Ok(None), Ok(Some("{\"page\":2}".to_owned()))));
-    run.finish().unwrap();
-    assert_eq!(run.begin(at(0)), Ok(0));
+    assert_eq!(store.checkpoints("other", "c").begin(at(30), at(0)), Ok(0), "another tenant's");
+}
+
+#[test]
+fn the_last_finished_collection_counts_until_a_later_one_is_finished() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let collect = |lines: &[&str], began: i64, finish: bool| {
+        let mut run = store.checkpoints(DEFAULT_TENANT, "c");
+        run.begin(at(began), Timestamp::MAX).unwrap();
+        for line in lines {
+            run.keep(line, line, at(began), line.starts_with("failed")).unwrap();
+        }
+        if finish {
+            run.finish(at(began + 1)).unwrap();
+        }
+    };
+    collect(&["one", "failed call"], 10, true);
+    assert_eq!(answers(&store, "c"), ["one", "failed call"]);
+    collect(&["two"], 20, false);
+    assert_eq!(answers(&store, "c"), ["one", "failed call"], "the second one is not done");
+    collect(&["three"], 30, true);
+    assert_eq!(answers(&store, "c"), ["three"]);
+    let last = store.last_collection(DEFAULT_TENANT, "c").unwrap().unwrap();
+    assert_eq!((last.began_at, last.finished_at), (at(30), at(31)));
 }
 
 #[test]

@@ -245,11 +245,12 @@ fn a_list_that_never_ends_is_given_up_and_said() {
 #[derive(Default)]
 struct Kept {
     lines: Vec<(String, String)>,
+    failed: Vec<String>,
     finished: bool,
 }
 
 impl Checkpoints for Kept {
-    fn begin(&mut self, _oldest: Timestamp) -> Result<u64, Problem> {
+    fn begin(&mut self, _now: Timestamp, _oldest: Timestamp) -> Result<u64, Problem> {
         Ok(self.lines.len() as u64)
     }
 
@@ -257,12 +258,16 @@ impl Checkpoints for Kept {
         Ok(self.lines.iter().find(|(kept, _)| kept == key).map(|(_, line)| line.clone()))
     }
 
-    fn keep(&mut self, key: &str, line: &str, _at: Timestamp) -> Result<(), Problem> {
-        self.lines.push((key.to_owned(), line.to_owned()));
+    fn keep(&mut self, key: &str, line: &str, _at: Timestamp, failed: bool) -> Result<(), Problem> {
+        if failed {
+            self.failed.push(line.to_owned());
+        } else {
+            self.lines.push((key.to_owned(), line.to_owned()));
+        }
         Ok(())
     }
 
-    fn finish(&mut self) -> Result<(), Problem> {
+    fn finish(&mut self, _at: Timestamp) -> Result<(), Problem> {
         self.finished = true;
         Ok(())
     }
@@ -283,13 +288,29 @@ fn a_collection_goes_on_at_the_page_where_it_was_killed() {
     let (estate, _) = run(&played(), aws(), &mut whole, options());
     assert!(whole.finished);
     for cut in 0..=whole.lines.len() {
-        let mut kept = Kept { lines: whole.lines[..cut].to_vec(), finished: false };
+        let mut kept = Kept { lines: whole.lines[..cut].to_vec(), ..Kept::default() };
         let cloud = played();
         let (resumed, summary) = run(&cloud, aws(), &mut kept, options());
         assert_eq!(content(&resumed), content(&estate), "killed after {cut} answers");
         assert_eq!(summary.progress.resumed as usize, cut);
         assert_eq!(cloud.asked().len() + cut, 7);
     }
+}
+
+#[test]
+fn what_was_kept_reads_to_the_same_estate() {
+    let mut kept = Kept::default();
+    let (estate, _) = run(&played(), aws(), &mut kept, options());
+    let catalogue = catalogue();
+    let mut builder = EstateBuilder::new();
+    yagura_connect::live::read_kept(catalogue.resource_types(), &mut builder, |take| {
+        kept.lines.iter().for_each(|(_, line)| take(line));
+        kept.failed.iter().for_each(|line| take(line));
+        Ok(())
+    });
+    let read = builder.finish(catalogue.kinds());
+    assert_eq!(content(&read), content(&estate));
+    assert_eq!(read.failed_listings().len(), estate.failed_listings().len());
 }
 
 #[test]
