@@ -87,13 +87,15 @@ pub struct AddressRules {
     pub private: bool,
     /// Metadata endpoints.
     pub metadata: bool,
+    /// Not even public ones: what is sent would be read on the way.
+    pub not_public: bool,
 }
 
 impl AddressRules {
     /// Whether a request may go to this address.
     pub fn allow(self, address: IpAddr) -> bool {
         match AddressKind::of(address) {
-            AddressKind::Public => true,
+            AddressKind::Public => !self.not_public,
             AddressKind::Private => self.private,
             AddressKind::Metadata => self.metadata,
             AddressKind::Reserved => false,
@@ -107,6 +109,13 @@ mod tests {
 
     fn kind(address: &str) -> AddressKind {
         AddressKind::of(address.parse().unwrap())
+    }
+
+    #[test]
+    fn what_is_closed_to_public_addresses_is_open_to_private_ones_alone() {
+        let rules = AddressRules { private: true, metadata: false, not_public: true };
+        let allowed = |address: &str| rules.allow(address.parse().unwrap());
+        assert_eq!(["127.0.0.1", "10.0.0.1", "8.8.8.8", "169.254.169.254"].map(allowed), [true, true, false, false]);
     }
 
     #[test]
@@ -166,10 +175,10 @@ mod tests {
     fn rules_open_one_kind_each() {
         let [public, private, metadata, reserved]: [IpAddr; 4] =
             ["8.8.8.8", "10.1.2.3", "169.254.169.254", "169.254.9.9"].map(|address| address.parse().unwrap());
-        let all = AddressRules { private: true, metadata: true };
+        let all = AddressRules { private: true, metadata: true, not_public: false };
         assert!(AddressRules::default().allow(public) && !AddressRules::default().allow(private));
-        assert!(AddressRules { private: true, metadata: false }.allow(private));
-        assert!(!AddressRules { private: true, metadata: false }.allow(metadata));
+        assert!(AddressRules { private: true, metadata: false, not_public: false }.allow(private));
+        assert!(!AddressRules { private: true, metadata: false, not_public: false }.allow(metadata));
         assert!(all.allow(metadata) && !all.allow(reserved));
     }
 }

@@ -93,7 +93,7 @@ impl HttpSettings {
     }
 
     fn rules(&self) -> AddressRules {
-        AddressRules { private: self.allow_private, metadata: self.allow_metadata }
+        AddressRules { private: self.allow_private, metadata: self.allow_metadata, not_public: false }
     }
 }
 
@@ -228,12 +228,20 @@ pub enum TransportError {
         /// What the resolver said.
         why: String,
     },
-    /// No connection came about, or its certificate is not trusted.
+    /// No connection came about.
     #[error("cannot connect to {host}: {why}")]
     Connect {
         /// The host.
         host: String,
         /// What went wrong.
+        why: String,
+    },
+    /// The host shows a certificate that no known authority has signed for it.
+    #[error("the certificate of {host} is not trusted ({why}); name its authority if it is one of your own")]
+    Untrusted {
+        /// The host.
+        host: String,
+        /// What is wrong with it.
         why: String,
     },
     /// The answer took too long.
@@ -274,6 +282,7 @@ impl TransportError {
             Self::Setup { .. } => "Setup",
             Self::BadRequest { .. } | Self::Refused { .. } | Self::Redirect { .. } => "Refused",
             Self::Resolve { .. } | Self::Connect { .. } => "NoConnection",
+            Self::Untrusted { .. } => "Untrusted",
             Self::Timeout { .. } => "Timeout",
             Self::CutOff { .. } => "CutOff",
             Self::TooLarge { .. } => "TooLarge",
@@ -284,9 +293,11 @@ impl TransportError {
     pub fn kind(&self) -> FailureKind {
         match self {
             Self::BadRequest { .. } | Self::Refused { .. } | Self::Redirect { .. } => FailureKind::Refused,
-            Self::Setup { .. } | Self::Resolve { .. } | Self::Connect { .. } | Self::Timeout { .. } => {
-                FailureKind::Unavailable
-            }
+            Self::Setup { .. }
+            | Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::Untrusted { .. }
+            | Self::Timeout { .. } => FailureKind::Unavailable,
             Self::CutOff { .. } | Self::TooLarge { .. } => FailureKind::Unreadable,
         }
     }
@@ -302,32 +313,20 @@ impl From<TransportError> for CallFailure {
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
+    /// For `http://`, which goes to private addresses alone; none = to nobody.
+    plain: Option<reqwest::Client>,
     settings: Arc<HttpSettings>,
 }
 
 impl Http {
     /// A client with these settings. Fails when a certificate cannot be read, or no certificate authority is known.
     pub fn new(settings: HttpSettings) -> Result<Self, TransportError> {
-        let proxy = proxy_of(&settings)?;
-        let resolver = CheckedResolver {
-            rules: settings.rules(),
-            trusted: proxy.as_ref().and(settings.proxy.as_deref()).and_then(proxy_host),
+        let client = client_of(&settings, settings.rules())?;
+        let plain = match settings.allow_private || settings.allow_metadata {
+            true => Some(client_of(&settings, AddressRules { not_public: true, ..settings.rules() })?),
+            false => None,
         };
-        let builder = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(&settings)?)
-            .dns_resolver(Arc::new(resolver))
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .referer(false)
-            .connect_timeout(settings.connect_timeout)
-            .timeout(settings.request_timeout)
-            .pool_idle_timeout(Duration::from_secs(60));
-        let builder = match proxy {
-            Some(proxy) => builder.proxy(proxy),
-            None => builder,
-        };
-        let client = builder.build().map_err(|error| TransportError::Setup { what: causes(&error.without_url()) })?;
-        Ok(Self { client, settings: Arc::new(settings) })
+        Ok(Self { client, plain, settings: Arc::new(settings) })
     }
 
     /// The settings.
@@ -342,7 +341,7 @@ impl Http {
         let carries_credentials = request.headers.contains_key(header::AUTHORIZATION)
             || request.headers.keys().any(|name| name.as_str().contains("token"));
         let mut answer = self
-            .client
+            .client_for(&url)
             .request(request.method, url.clone())
             .headers(request.headers)
             .body(request.body)
@@ -361,6 +360,10 @@ impl Http {
         }
     }
 
+    fn client_for(&self, url: &Url) -> &reqwest::Client {
+        self.plain.as_ref().filter(|_| url.scheme() == "http").unwrap_or(&self.client)
+    }
+
     /// The URL, if its scheme and its literal address may be asked.
     fn checked(&self, text: &str) -> Result<Url, TransportError> {
         let bad = |what: String| TransportError::BadRequest { what };
@@ -370,10 +373,10 @@ impl Http {
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("its URL holds a user name or password".to_owned()));
         }
-        let open = self.settings.allow_private || self.settings.allow_metadata;
+        let is_plain = url.scheme() == "http";
         match url.scheme() {
             "https" => (),
-            "http" if open => (),
+            "http" if self.plain.is_some() => (),
             "http" => return Err(refused("plain HTTP is for private endpoints only".to_owned())),
             scheme => return Err(refused(format!("{scheme} is not HTTPS"))),
         }
@@ -382,8 +385,9 @@ impl Http {
             Host::Ipv6(address) => Some(IpAddr::V6(*address)),
             Host::Domain(_) => None,
         };
+        let rules = AddressRules { not_public: is_plain, ..self.settings.rules() };
         match address {
-            Some(address) if !self.settings.rules().allow(address) => Err(refused(refusal(address))),
+            Some(address) if !rules.allow(address) => Err(refused(refusal(address, is_plain))),
             _ => Ok(url),
         }
     }
@@ -420,6 +424,10 @@ impl Http {
             return TransportError::Timeout { host, after };
         }
         let why = causes(&error);
+        // The words of rustls: its error is wrapped in others that do not give it out.
+        if why.contains("invalid peer certificate") {
+            return TransportError::Untrusted { host, why };
+        }
         match reading {
             true => TransportError::CutOff { host, why },
             false if error.is_builder() => TransportError::BadRequest { what: why },
@@ -443,8 +451,12 @@ fn host_of(url: &str) -> String {
     parsed.as_ref().and_then(Url::host_str).unwrap_or("an unreadable URL").to_owned()
 }
 
-fn refusal(address: IpAddr) -> String {
-    format!("{address} is a {} address", AddressKind::of(address).name())
+fn refusal(address: IpAddr, is_plain: bool) -> String {
+    let kind = AddressKind::of(address);
+    if is_plain && kind == AddressKind::Public {
+        return format!("plain HTTP is for private endpoints only, and {address} is a public address");
+    }
+    format!("{address} is a {} address", kind.name())
 }
 
 /// What an error and its causes say, outermost first, each thing once.
@@ -511,6 +523,25 @@ fn proxy_host(url: &str) -> Option<String> {
     parsed.host_str().map(str::to_ascii_lowercase)
 }
 
+fn client_of(settings: &HttpSettings, rules: AddressRules) -> Result<reqwest::Client, TransportError> {
+    let proxy = proxy_of(settings)?;
+    let trusted = proxy.as_ref().and(settings.proxy.as_deref()).and_then(proxy_host);
+    let builder = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(settings)?)
+        .dns_resolver(Arc::new(CheckedResolver { rules, trusted }))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .connect_timeout(settings.connect_timeout)
+        .timeout(settings.request_timeout)
+        .pool_idle_timeout(Duration::from_secs(60));
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    };
+    builder.build().map_err(|error| TransportError::Setup { what: causes(&error.without_url()) })
+}
+
 /// Resolves a host by the system and keeps the addresses that may be asked.
 struct CheckedResolver {
     rules: AddressRules,
@@ -531,7 +562,7 @@ impl Resolve for CheckedResolver {
                 found.iter().copied().filter(|address| trusted || rules.allow(address.ip())).collect();
             match (open.is_empty(), found.first()) {
                 (false, _) => Ok(Box::new(open.into_iter()) as Addrs),
-                (true, Some(first)) => Err(AddressRefused(refusal(first.ip())).into()),
+                (true, Some(first)) => Err(AddressRefused(refusal(first.ip(), rules.not_public)).into()),
                 (true, None) => Err(Unresolved("it has no address".to_owned()).into()),
             }
         })

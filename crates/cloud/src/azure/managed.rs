@@ -70,7 +70,7 @@ async fn app_service(
 fn check_endpoint(text: &str) -> Result<(), String> {
     let url = Url::parse(text).map_err(|_| "IDENTITY_ENDPOINT is no URL".to_owned())?;
     let near = |address: IpAddr| {
-        let rules = AddressRules { private: false, metadata: true };
+        let rules = AddressRules { private: false, metadata: true, not_public: true };
         address.is_loopback() || (AddressKind::of(address) == AddressKind::Metadata && rules.allow(address))
     };
     let open = match (url.scheme(), url.host()) {

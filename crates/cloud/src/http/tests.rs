@@ -58,6 +58,10 @@ async fn plain_http_passwords_and_other_schemes_are_refused() {
     let closed = Http::new(HttpSettings::default()).unwrap();
     let error = closed.send(HttpRequest::get("http://example.com/")).await.unwrap_err();
     assert!(error.to_string().contains("plain HTTP"), "{error}");
+    // What opens private addresses does not open plain HTTP to everybody.
+    let error =
+        Http::new(open()).unwrap().send(HttpRequest::get("http://8.8.8.8:9/?secret=hunter2")).await.unwrap_err();
+    assert!(error.to_string().contains("8.8.8.8 is a public address"), "{error}");
     for url in ["https://u:hunter2@example.com/", "ftp://example.com/", "file:///etc/passwd", "nonsense"] {
         let error = Http::new(open()).unwrap().send(HttpRequest::get(url)).await.unwrap_err();
         assert_eq!(error.kind(), FailureKind::Refused, "{error}");
@@ -157,7 +161,8 @@ async fn extra_certificate_authorities_are_trusted() {
         }
     });
     let error = Http::new(open()).unwrap().send(HttpRequest::get(&url)).await.unwrap_err();
-    assert!(matches!(&error, TransportError::Connect { why, .. } if why.contains("certificate")), "{error}");
+    assert!(matches!(&error, TransportError::Untrusted { why, .. } if why.contains("certificate")), "{error}");
+    assert!(!error.is_passing(), "another try would see the same certificate");
     let trusting = HttpSettings { extra_ca: vec![key.cert.pem().into_bytes()], ..open() };
     assert_eq!(Http::new(trusting).unwrap().send(HttpRequest::get(&url)).await.unwrap().body, "ok");
 }
