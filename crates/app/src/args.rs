@@ -87,7 +87,7 @@ pub struct LiveArguments {
     pub live: Option<Vec<String>>,
 
     /// Write every answer to this folder, which can be read as an estate later
-    #[arg(long, value_name = "DIR", requires = "live")]
+    #[arg(long, value_name = "DIR", requires = "live", conflicts_with = "estate")]
     pub record: Option<PathBuf>,
 
     /// Answer from this folder, which `--record` wrote, instead of asking the clouds
@@ -95,11 +95,11 @@ pub struct LiveArguments {
     pub replay: Option<PathBuf>,
 
     /// With --live: ask nobody, take what the last collection of the connectors gave
-    #[arg(long, requires = "live", conflicts_with_all = ["record", "anew"])]
+    #[arg(long, requires = "live", conflicts_with_all = ["estate", "record", "anew"])]
     pub kept: bool,
 
     /// Do not go on with a collection that was interrupted in the last hour
-    #[arg(long, requires = "live")]
+    #[arg(long, requires = "live", conflicts_with = "estate")]
     pub anew: bool,
 
     #[command(flatten)]
@@ -474,7 +474,7 @@ pub struct AccessArguments {
     #[arg(long, value_name = "FILE")]
     pub credential_file: Option<PathBuf>,
     /// One URL for all services of the cloud: an emulator, a private endpoint
-    #[arg(long, value_name = "URL", value_parser = crate::live::endpoint)]
+    #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// Certificate authorities to trust beside the system's, PEM
     #[arg(long, value_name = "FILE")]

@@ -26,6 +26,10 @@ pub struct Loaded {
     pub settings: Settings,
     pub estate: MemoryEstate,
     pub summary: ReadSummary,
+    /// Where it comes from, as it was named.
+    pub sources: Vec<String>,
+    /// Whether it is what the clouds answered to connectors.
+    pub live: bool,
     pub filter: Filter,
     pub now: Timestamp,
     pub language: Language,
@@ -50,6 +54,12 @@ impl Loaded {
         };
         derive_answers(&mut estate, &catalogue, now);
         filter.check_scopes(estate.scopes().keys())?;
+        let sources = match (&arguments.live.live, &arguments.live.replay) {
+            (Some(names), _) if names.is_empty() => vec!["--live".to_owned()],
+            (Some(names), _) => names.iter().map(|name| format!("--live {name}")).collect(),
+            (None, Some(folder)) => vec![format!("--replay {}", folder.display())],
+            (None, None) => arguments.estate.iter().map(|path| path.display().to_string()).collect(),
+        };
         let mut incomplete = faulty;
         for problem in estate.problems() {
             incomplete |= problem.incomplete;
@@ -58,7 +68,18 @@ impl Loaded {
                 output::note(format_args!("{}: {problem}", if problem.incomplete { "warning" } else { "note" }));
             }
         }
-        Ok(Self { catalogue, settings, estate, summary, filter, now, language: arguments.knowledge.lang, incomplete })
+        Ok(Self {
+            catalogue,
+            settings,
+            estate,
+            summary,
+            sources,
+            live: arguments.live.live.is_some(),
+            filter,
+            now,
+            language: arguments.knowledge.lang,
+            incomplete,
+        })
     }
 
     /// Assesses every resource.
@@ -104,14 +125,64 @@ impl Loaded {
 
     /// Done, or done but incomplete.
     pub fn completeness(&self) -> Exit {
-        let failed = self.estate.failed_listings();
-        for (kind, place, cause) in failed.iter().take(20) {
-            output::note(format_args!("warning: {kind} in {} could not be listed: {cause}", place.scope));
+        let failed = self.failed_kinds();
+        for own in failed.iter().take(20) {
+            output::note(format_args!("warning: {} in {} could not be listed: {}", own.kind, own.place, own.cause));
         }
         if failed.len() > 20 {
-            output::note(format_args!("warning: {} more listings failed", failed.len() - 20));
+            output::note(format_args!("warning: {} more kinds could not be listed", failed.len() - 20));
         }
         if self.incomplete || !failed.is_empty() { Exit::Incomplete } else { Exit::Done }
+    }
+
+    /// The listings that failed; what failed for one cause in several regions of a scope, or below several resources, is
+    /// said once.
+    pub fn failed_kinds(&self) -> Vec<FailedKind> {
+        let mut kinds: Vec<(FailedKind, Vec<String>, usize)> = Vec::new();
+        for (kind, place, cause) in self.estate.failed_listings() {
+            let region = place.region.as_deref();
+            let mut cause = cause.to_string();
+            if let Some(region) = region {
+                cause = cause.replacen(&format!(" in {region}"), "", 1);
+            }
+            let (kind, scope) = (kind.to_string(), place.scope.id().to_owned());
+            let is_it = |(own, _, _): &&mut (FailedKind, Vec<String>, usize)| {
+                (own.kind == kind && own.place == scope) && own.cause == cause
+            };
+            match kinds.iter_mut().find(is_it) {
+                Some((_, regions, parts)) => {
+                    regions.extend(region.map(str::to_owned));
+                    *parts += 1;
+                }
+                None => {
+                    let regions = region.map(str::to_owned).into_iter().collect();
+                    kinds.push((FailedKind { kind, place: scope, cause }, regions, 1));
+                }
+            }
+        }
+        kinds.into_iter().map(|(own, regions, parts)| own.within(&regions, parts)).collect()
+    }
+}
+
+/// A kind that could not be listed somewhere.
+pub struct FailedKind {
+    pub kind: String,
+    /// The scope, with the regions.
+    pub place: String,
+    pub cause: String,
+}
+
+impl FailedKind {
+    fn within(mut self, regions: &[String], parts: usize) -> Self {
+        match regions {
+            [] if parts > 1 => self.place.push_str(&format!(" (below {parts} resources)")),
+            [] => {}
+            [one] => self.place.push_str(&format!(" {one}")),
+            [one, two, three] => self.place.push_str(&format!(" {one}, {two}, {three}")),
+            [one, two] => self.place.push_str(&format!(" {one}, {two}")),
+            [one, two, rest @ ..] => self.place.push_str(&format!(" {one}, {two} and {} more regions", rest.len())),
+        }
+        self
     }
 }
 

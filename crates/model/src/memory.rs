@@ -369,6 +369,9 @@ impl MemoryEstate {
                 .cmp(right.0)
                 .then_with(|| left.1.scope.cmp(&right.1.scope))
                 .then_with(|| left.1.region.cmp(&right.1.region))
+                .then_with(|| {
+                    left.1.parent.as_ref().map(ResourceId::as_str).cmp(&right.1.parent.as_ref().map(ResourceId::as_str))
+                })
         });
         failed
     }
@@ -483,18 +486,24 @@ impl MemoryEstate {
     /// A kind listed region by region or parent by parent counts as listed in its scope when every part that was
     /// asked for answered.
     fn any_place(&self, kind: &Kind, scope: &Scope) -> Listing {
-        let mut found = Listing::Never;
+        let (mut found, mut failed) = (Listing::Never, None);
         for ((listed, place), listing) in &self.listings.places {
             if listed != kind || place.scope != *scope {
                 continue;
             }
             match listing {
-                Listing::Failed(_) => return listing.clone(),
+                // The first part in the order of regions and parents, so that the same estate says the same.
+                Listing::Failed(cause) => {
+                    let part = (&place.region, place.parent.as_ref().map(ResourceId::as_str));
+                    if failed.as_ref().is_none_or(|(first, _)| part < *first) {
+                        failed = Some((part, cause));
+                    }
+                }
                 Listing::Complete => found = Listing::Complete,
                 Listing::Never => {}
             }
         }
-        found
+        failed.map_or(found, |(_, cause)| Listing::Failed(cause.clone()))
     }
 }
 

@@ -40,15 +40,27 @@ impl DataFolder {
         &self.path
     }
 
-    /// The key that seals credentials: from `YAGURA_MASTER_KEY`, else from the folder, where the first use makes one.
-    pub(crate) fn master_key(&self) -> Result<MasterKey, StoreError> {
+    /// A file of the folder that only its owner can read, whoever can read the folder.
+    pub(crate) fn private_path(&self, name: &str) -> Result<PathBuf, StoreError> {
+        let path = self.path.join(name);
+        keep_private(&path).map_err(|cause| file("make", &path, cause))?;
+        Ok(path)
+    }
+
+    /// The key that seals credentials: from `YAGURA_MASTER_KEY`, else from the folder, where the first use makes one. Where
+    /// something is sealed already (`sealed`), a new one would open nothing, and is not made.
+    pub(crate) fn master_key(&self, sealed: bool) -> Result<MasterKey, StoreError> {
         if let Ok(text) = std::env::var(KEY_VARIABLE) {
             return decoded(&text);
         }
         let path = self.path.join(KEY_FILE);
         match std::fs::read_to_string(&path) {
             Ok(text) => decoded(&text),
-            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => new_key(&path),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound && !sealed => new_key(&path),
+            Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => Err(StoreError::Sealed(
+                "the stored credentials are sealed with a master key that is gone: put back `master.key`, or name it in \
+                 YAGURA_MASTER_KEY",
+            )),
             Err(cause) => Err(file("read the master key", &path, cause)),
         }
     }
@@ -68,10 +80,26 @@ fn new_key(path: &Path) -> Result<MasterKey, StoreError> {
     let mut bytes = [0u8; 32];
     SystemRandom::new().fill(&mut bytes).map_err(|_| StoreError::Sealed("the system gives no random bytes"))?;
     let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-    let mut out = private_file(path).map_err(|cause| file("write the master key", path, cause))?;
-    let written = out.write_all(text.as_bytes()).and_then(|()| out.sync_all());
+    // Under another name first, so that a disk that is full leaves no half of a key.
+    let half = path.with_extension("part");
+    let _ = std::fs::remove_file(&half);
+    let written = private_file(&half).and_then(|mut out| out.write_all(text.as_bytes()).and_then(|()| out.sync_all()));
+    let written = written.and_then(|()| std::fs::rename(&half, path));
     written.map_err(|cause| file("write the master key", path, cause))?;
     Ok(MasterKey::new(bytes))
+}
+
+/// Makes a file of the folder readable by its owner alone, and makes it if it is not there.
+#[cfg(unix)]
+fn keep_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(not(unix))]
+fn keep_private(_path: &Path) -> std::io::Result<()> {
+    Ok(())
 }
 
 #[cfg(unix)]

@@ -33,10 +33,13 @@ impl Store {
     /// Opens (and on first use creates) a data folder. Fails when another process has it open, when it cannot be
     /// written, and when a newer Yagura wrote it.
     pub fn open(folder: DataFolder) -> Result<Self, StoreError> {
-        let key = folder.master_key()?;
-        let path = folder.path().join("yagura.db");
+        // What SQLite makes beside it has the same rights.
+        let path = folder.private_path("yagura.db")?;
         let database = Connection::open(&path).map_err(|cause| StoreError::database("open the database", cause))?;
         schema::prepare(&database)?;
+        let sealed = "SELECT EXISTS (SELECT 1 FROM connectors WHERE sealed_key IS NOT NULL)";
+        let sealed = database.query_row(sealed, [], |row| row.get(0));
+        let key = folder.master_key(sealed.map_err(|cause| StoreError::database("read the connectors", cause))?)?;
         Ok(Self { database, key, _folder: folder })
     }
 }

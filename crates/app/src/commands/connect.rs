@@ -5,14 +5,14 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use yagura_model::Timestamp;
-use yagura_store::{Access, ConnectorKind, DEFAULT_TENANT, NewConnector, Secret};
+use yagura_store::{Access, Connector, ConnectorKind, DEFAULT_TENANT, NewConnector, Secret};
 
 use crate::args::{
     AccessArguments, AddCommand, AzureEnvironment, ConnectArguments, ConnectCommand, DataArguments, Format,
 };
 use crate::commands::{connect_test, permissions};
 use crate::exit::Exit;
-use crate::live::{Client, open};
+use crate::live::{Client, Patience, account, endpoint, open};
 use crate::output;
 
 /// The longest credential file: a service account's key has 2 kB, a certificate with its key 8 kB.
@@ -44,6 +44,13 @@ fn add(cloud: &AddCommand) -> anyhow::Result<Exit> {
         | AddCommand::Azure { name, access, .. }
         | AddCommand::Gcp { name, access, .. } => (name, access),
     };
+    // Not by the command line's own check, which would show a password in the URL.
+    access.endpoint.as_deref().map(endpoint).transpose().map_err(anyhow::Error::msg)?;
+    if let AddCommand::Aws { role: Some(role), organization: false, .. } = cloud
+        && !is_role_arn(role)
+    {
+        bail!("`{role}` is no ARN of a role; a name alone is for --organization");
+    }
     let credential = access.credential_file.as_deref().map(credential).transpose()?;
     let connector = NewConnector {
         name: name.clone(),
@@ -56,12 +63,23 @@ fn add(cloud: &AddCommand) -> anyhow::Result<Exit> {
     let added = store.add_connector(DEFAULT_TENANT, &connector)?;
     // A credential or file that cannot be used is said now, not at the first collection.
     let opened = store.credential(DEFAULT_TENANT, &added.id)?;
-    if let Err(error) = Client::new(&added, opened) {
+    if let Err(error) = Client::new(&added, opened, Patience::Test) {
         store.remove_connector(DEFAULT_TENANT, name)?;
         return Err(error.context(format!("the connector {name} was not added")));
     }
     output::line(format_args!("{name} was added. `yagura connect test {name}` says what it can read"))?;
     Ok(Exit::Done)
+}
+
+/// `arn:aws:iam::123456789012:role/yagura`
+fn is_role_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts.as_slice() {
+        ["arn", partition, "iam", "", number, name] => {
+            partition.starts_with("aws") && account(number).is_ok() && name.starts_with("role/") && name.len() > 5
+        }
+        _ => false,
+    }
 }
 
 fn kind_of(cloud: &AddCommand) -> ConnectorKind {
@@ -124,7 +142,8 @@ fn list(data: &DataArguments, format: Format) -> anyhow::Result<Exit> {
             let rows = connectors.iter().map(|own| {
                 let credential = if own.has_credential { "stored, encrypted" } else { "usual chain" };
                 let cloud = own.kind.cloud().title().to_owned();
-                vec![own.name.clone(), cloud, reach(&own.kind), credential.to_owned(), own.created_at.to_string()]
+                let added = own.created_at.strftime("%Y-%m-%d %H:%M UTC").to_string();
+                vec![own.name.clone(), cloud, reach(own), credential.to_owned(), added]
             });
             output::table(&["Connector", "Cloud", "Reaches", "Credential", "Added"], rows.collect())?;
         }
@@ -133,8 +152,19 @@ fn list(data: &DataArguments, format: Format) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// What a connector reaches, for people.
-fn reach(kind: &ConnectorKind) -> String {
+/// What a connector reaches, and by which way if not the usual one, for people.
+fn reach(connector: &Connector) -> String {
+    let mut text = reached(&connector.kind);
+    if let ConnectorKind::Aws { role: Some(role), .. } = &connector.kind {
+        text.push_str(&format!("; through {role}"));
+    }
+    if let Some(endpoint) = &connector.access.endpoint {
+        text.push_str(&format!("; at {endpoint}"));
+    }
+    text
+}
+
+fn reached(kind: &ConnectorKind) -> String {
     let or_all = |names: &[String], all: &str| if names.is_empty() { all.to_owned() } else { names.join(", ") };
     match kind {
         ConnectorKind::Aws { account, regions, organization, role, .. } => {

@@ -1,14 +1,14 @@
 //! `yagura connect test`
 
 use serde::Serialize;
-use yagura_connect::live::{Outcome, ProbeOptions, ProbeSummary, Probed, Target, probe};
+use yagura_connect::live::{Outcome, ProbeOptions, ProbeSummary, Probed, Progress, Target, probe};
 use yagura_model::Timestamp;
 use yagura_store::DEFAULT_TENANT;
 
 use crate::args::{DataArguments, Format, KnowledgeArguments};
 use crate::estate::catalogue;
 use crate::exit::Exit;
-use crate::live::{AT_ONCE, Client, Targets, block_on, connector, open};
+use crate::live::{AT_ONCE, Bar, Client, Patience, Targets, block_on, connector, open};
 use crate::output;
 
 /// Calls that the table shows one by one.
@@ -36,12 +36,17 @@ pub fn run(name: &str, data: &DataArguments, knowledge: &KnowledgeArguments, for
     let (catalogue, _) = catalogue(knowledge)?;
     let store = open(data)?;
     let connector = connector(&store, name)?;
-    let client = Client::new(&connector, store.credential(DEFAULT_TENANT, &connector.id)?)?;
+    let client = Client::new(&connector, store.credential(DEFAULT_TENANT, &connector.id)?, Patience::Test)?;
     let asked = async {
+        output::note(format_args!("signing in to {}", connector.kind.cloud().title()));
         let identity = client.identity().await?;
+        output::note(format_args!("signed in as {identity}; asking for one page of everything"));
         let Targets { targets, lost } = client.targets(&connector).await?;
-        let options = ProbeOptions { at_once: AT_ONCE, now: Timestamp::now(), progress: None };
+        let bar = Bar::new(false, 1);
+        let say = |answered, left| bar.say(0, Progress { answered, left, ..Progress::default() }, client.throttles());
+        let options = ProbeOptions { at_once: AT_ONCE, now: Timestamp::now(), progress: Some(&say) };
         let calls = probe(&client, &targets, &catalogue, options).await;
+        bar.clear();
         anyhow::Ok((identity, targets, lost, calls))
     };
     let (identity, targets, lost, calls) = block_on(asked)??;
@@ -97,8 +102,10 @@ fn table(tested: &Tested<'_>) -> anyhow::Result<()> {
             output::line(format_args!("{more} more calls: yagura connect test {} -o json", tested.connector))?;
         }
     }
-    if summary.is_whole() {
-        return output::line("everything that was tried can be read");
+    match (summary.is_whole(), tested.lost.is_empty()) {
+        (true, true) => return output::line("everything that was tried can be read"),
+        (true, false) => return output::line("what was tried can be read; what is lost above was not tried"),
+        (false, _) => {}
     }
     output::line(format_args!(
         "{} recommendations will be unknown for some resources; `yagura connect permissions` prints the rights",

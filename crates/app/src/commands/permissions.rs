@@ -50,7 +50,8 @@ pub fn run(wanted: &Wanted<'_>, knowledge: &KnowledgeArguments) -> anyhow::Resul
             let level = if wanted.organization { GcpLevel::Organization } else { GcpLevel::Project };
             gcp(&gcp_role(&catalogue, access, level)?)?;
         }
-        (form, cloud) => bail!("there is no {form:?} of {}: use {usual:?} or List", cloud.title()),
+        (_, Cloud::Aws) => bail!("AWS has no such form: use cloudformation, policy or list"),
+        (_, cloud) => bail!("{} has no such form: use role or list", cloud.title()),
     }
     Ok(if faulty { Exit::Incomplete } else { Exit::Done })
 }

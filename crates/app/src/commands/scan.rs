@@ -37,7 +37,7 @@ pub fn run(arguments: &ScanArguments) -> anyhow::Result<Exit> {
         }
         Format::Json => output::json(&Summary::new(&loaded, &assessed, policies.as_ref()))?,
         Format::Table => table(&loaded, &assessed, policies.as_ref())?,
-        Format::Html => html(&loaded, &assessed, own)?,
+        Format::Html => html(&loaded, &assessed)?,
     }
     let exit = loaded.exit(&assessed, own.fail_on);
     let lost = policies.is_some_and(|policies| policies.problems.iter().any(|problem| problem.incomplete));
@@ -174,10 +174,8 @@ fn gaps(loaded: &Loaded, assessed: &Assessed) -> Vec<Gap> {
         .map(|((cause, place), (what, assessments))| Gap { what, place: place.to_owned(), cause, assessments })
         .collect();
     gaps.sort_by_key(|gap| std::cmp::Reverse(gap.assessments));
-    for (kind, place, cause) in loaded.estate.failed_listings() {
-        let scope = place.scope.id();
-        let at = place.region.as_ref().map_or_else(|| scope.to_owned(), |region| format!("{scope} {region}"));
-        gaps.push(Gap { what: kind.to_string(), place: at, cause: cause.to_string(), assessments: 0 });
+    for own in loaded.failed_kinds() {
+        gaps.push(Gap { what: own.kind, place: own.place, cause: own.cause, assessments: 0 });
     }
     for problem in loaded.estate.problems().iter().filter(|problem| problem.incomplete) {
         let place =
@@ -195,7 +193,10 @@ fn table(loaded: &Loaded, assessed: &Assessed, policies: Option<&policies::Evalu
     });
     output::table(&["Cloud", ">Accounts", ">Resources", ">Of kinds without rules"], rows.collect())?;
     let read = &loaded.summary;
-    output::line(format_args!("{} records of {} files read", read.records, read.files))?;
+    match loaded.live {
+        true => output::line(format_args!("{} answers read", read.records))?,
+        false => output::line(format_args!("{} records of {} files read", read.records, read.files))?,
+    }
 
     output::heading("Secure score")?;
     let (raw, adjusted) = loaded.scores(assessed, &Fixes::default());
@@ -262,7 +263,7 @@ fn by_effect(mut sums: Vec<Sum<'_>>) -> Vec<Sum<'_>> {
     sums
 }
 
-fn html(loaded: &Loaded, assessed: &Assessed, arguments: &crate::args::EstateArguments) -> anyhow::Result<()> {
+fn html(loaded: &Loaded, assessed: &Assessed) -> anyhow::Result<()> {
     let (raw, adjusted) = loaded.scores(assessed, &Fixes::default());
     let score = ScoreDocument::new(&raw, &adjusted);
     let compliance = compliance::of(loaded, assessed);
@@ -273,7 +274,7 @@ fn html(loaded: &Loaded, assessed: &Assessed, arguments: &crate::args::EstateArg
     let data = ReportData {
         language: loaded.language,
         at: loaded.now,
-        sources: arguments.estate.iter().map(|path| path.display().to_string()).collect(),
+        sources: loaded.sources.clone(),
         content_digest: loaded.catalogue.digest(),
         score: &score,
         inventory: inventory(loaded),

@@ -1,6 +1,6 @@
 //! `yagura watch`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -10,6 +10,7 @@ use yagura_connect::live::Target;
 use yagura_content::Catalogue;
 use yagura_model::{MemoryEstate, Status, Timestamp};
 use yagura_posture::{Fixes, Settings, View, assess, secure_score};
+use yagura_store::ConnectorKind;
 
 use crate::args::{Format, WatchArguments};
 use crate::config;
@@ -44,6 +45,7 @@ pub fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     let settings = config::settings(&arguments.knowledge, &catalogue)?;
     let store = open(&arguments.data)?;
     let connector = connector(&store, &arguments.connector)?;
+    check_events(&connector.kind, arguments.events.as_deref())?;
     block_on(async {
         let followed = collect_one(&store, &connector, &catalogue, arguments.quiet).await?;
         let sources = sources(arguments, &followed)?;
@@ -55,34 +57,47 @@ pub fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     })?
 }
 
+/// Refuses what cannot be followed before anything is collected.
+fn check_events(kind: &ConnectorKind, events: Option<&str>) -> anyhow::Result<()> {
+    let usable = |source: Result<Source, String>| source.map(drop).map_err(anyhow::Error::msg);
+    match (kind, events) {
+        (ConnectorKind::Aws { .. }, Some(url)) => usable(Source::sqs("-", "-", url)),
+        (ConnectorKind::Gcp { .. }, Some(name)) => usable(Source::pub_sub(name)),
+        (ConnectorKind::Azure { .. }, None) => Ok(()),
+        (ConnectorKind::Azure { .. }, Some(_)) => bail!("the Activity Log of Azure needs no --events"),
+        (ConnectorKind::Aws { .. }, None) => {
+            bail!(
+                "name the queue of the events: --events https://sqs.REGION.amazonaws.com/ACCOUNT/NAME (docs/events.md)"
+            )
+        }
+        (ConnectorKind::Gcp { .. }, None) => {
+            bail!("name the subscription: --events projects/PROJECT/subscriptions/NAME (docs/events.md)")
+        }
+    }
+}
+
 /// Where the events of a connector come from.
 fn sources(arguments: &WatchArguments, followed: &Followed) -> anyhow::Result<Vec<Source>> {
     let usable = |source: Result<Source, String>| source.map_err(anyhow::Error::msg);
     let mut sources = Vec::new();
     for target in &followed.targets {
         match (target, &arguments.events) {
-            (Target::Azure { subscriptions, .. }, None) => {
+            (Target::Azure { subscriptions, .. }, _) => {
                 for subscription in subscriptions {
                     sources.push(usable(Source::activity_log(subscription))?);
                 }
             }
-            (Target::Azure { .. }, Some(_)) => bail!("the Activity Log of Azure needs no --events"),
             (Target::Aws { account, home, .. }, Some(url)) if sources.is_empty() => {
                 let region = region_of_queue(url).unwrap_or(home);
                 sources.push(usable(Source::sqs(account, region, url))?);
             }
             (Target::Gcp { .. }, Some(name)) if sources.is_empty() => sources.push(usable(Source::pub_sub(name))?),
             // One queue carries the events of all accounts of an organization.
-            (_, Some(_)) => {}
-            (Target::Aws { .. }, None) => {
-                bail!("name the queue of the events: --events https://sqs...; docs/events.md")
-            }
-            (Target::Gcp { .. }, None) => {
-                bail!(
-                    "name the subscription of the events: --events projects/PROJECT/subscriptions/NAME; docs/events.md"
-                )
-            }
+            _ => {}
         }
+    }
+    if sources.is_empty() {
+        bail!("the connector {} reaches nothing that could be followed", arguments.connector);
     }
     Ok(sources)
 }
@@ -116,8 +131,10 @@ impl Follower<'_> {
             let resources = estate.resources().len();
             output::note(format_args!("{resources} resources, secure score {}; following", output::percent(score)));
         }
-        let mut incomplete = false;
+        let (mut incomplete, mut said) = (false, BTreeSet::new());
         for look in 1.. {
+            let mut problems = BTreeSet::new();
+            incomplete = false;
             let mut has_changed = false;
             for source in sources {
                 let options = PollOptions {
@@ -126,7 +143,8 @@ impl Follower<'_> {
                     ..PollOptions::at(Timestamp::now())
                 };
                 let polled = poll(&client, source, &mut changes, &watch, &mut estate, options).await;
-                incomplete = self.say(&polled);
+                incomplete |= self.say(&polled, &said);
+                problems.extend(polled.problems.iter().map(ToString::to_string));
                 has_changed |= !polled.changed.is_empty() || !polled.removed.is_empty();
             }
             if has_changed {
@@ -135,6 +153,7 @@ impl Follower<'_> {
                 self.print(&known, &verdicts, score).context("could not print a change")?;
                 known = verdicts;
             }
+            said = problems;
             if self.arguments.looks.is_some_and(|looks| look >= looks) {
                 break;
             }
@@ -143,12 +162,13 @@ impl Follower<'_> {
         Ok(if incomplete { Exit::Incomplete } else { Exit::Done })
     }
 
-    /// Says how a round went; true = something could not be read.
-    fn say(&self, polled: &Polled) -> bool {
+    /// Says how a round went, what the round before said left out; true = something could not be read.
+    fn say(&self, polled: &Polled, before: &BTreeSet<String>) -> bool {
         let mut incomplete = false;
         for problem in &polled.problems {
             incomplete |= problem.incomplete;
-            if problem.incomplete || !self.arguments.quiet {
+            let is_new = !before.contains(&problem.to_string());
+            if is_new && (problem.incomplete || !self.arguments.quiet) {
                 output::note(format_args!("{}: {problem}", if problem.incomplete { "warning" } else { "note" }));
             }
         }
@@ -178,7 +198,7 @@ impl Follower<'_> {
 
     fn print(&self, before: &Verdicts, now: &Verdicts, score: Option<f64>) -> anyhow::Result<()> {
         let at = Timestamp::now();
-        let keys: std::collections::BTreeSet<_> = before.keys().chain(now.keys()).collect();
+        let keys: BTreeSet<_> = before.keys().chain(now.keys()).collect();
         let mut changed = Vec::new();
         for key in keys {
             let (old, new) = (before.get(key), now.get(key));

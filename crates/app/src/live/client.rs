@@ -4,13 +4,21 @@ mod aws;
 mod azure;
 mod gcp;
 
+use std::time::Duration;
+
 use anyhow::Context;
 use yagura_cloud::aws::AwsClient;
 use yagura_cloud::azure::AzureClient;
 use yagura_cloud::gcp::GcpClient;
-use yagura_cloud::{Call, CallFailure, Caller, HttpSettings, Page};
+use yagura_cloud::{Call, CallFailure, Caller, HttpSettings, Page, RetrySettings};
 use yagura_connect::live::Target;
 use yagura_store::{Access, Connector, ConnectorKind, Secret};
+
+/// How a client sends and asks again.
+struct Wires {
+    http: HttpSettings,
+    retries: RetrySettings,
+}
 
 /// A client of one cloud.
 pub enum Client {
@@ -22,6 +30,26 @@ pub enum Client {
     Gcp(Box<GcpClient>),
 }
 
+/// How long a client goes on when a cloud does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// A collection: what is not answered is lost.
+    Collection,
+    /// Somebody waits to be told.
+    Test,
+}
+
+impl Patience {
+    fn retries(self) -> RetrySettings {
+        match self {
+            Self::Collection => RetrySettings::default(),
+            Self::Test => {
+                RetrySettings { attempts: 3, longest_total: Duration::from_secs(30), ..RetrySettings::default() }
+            }
+        }
+    }
+}
+
 /// What a connector reaches.
 pub struct Targets {
     pub targets: Vec<Target>,
@@ -31,12 +59,16 @@ pub struct Targets {
 
 impl Client {
     /// A client with the credential of a connector, or the usual chain. Nothing is asked yet.
-    pub fn new(connector: &Connector, credential: Option<Secret>) -> anyhow::Result<Self> {
-        let http = http(&connector.access)?;
+    pub fn new(connector: &Connector, credential: Option<Secret>, patience: Patience) -> anyhow::Result<Self> {
+        let mut http = http(&connector.access)?;
+        if patience == Patience::Test {
+            http.request_timeout = Duration::from_secs(20);
+        }
+        let wires = Wires { http, retries: patience.retries() };
         match &connector.kind {
-            ConnectorKind::Aws { .. } => aws::client(connector, credential, http).map(Box::new).map(Self::Aws),
-            ConnectorKind::Azure { .. } => azure::client(connector, credential, http).map(Box::new).map(Self::Azure),
-            ConnectorKind::Gcp { .. } => gcp::client(connector, credential, http).map(Box::new).map(Self::Gcp),
+            ConnectorKind::Aws { .. } => aws::client(connector, credential, wires).map(Box::new).map(Self::Aws),
+            ConnectorKind::Azure { .. } => azure::client(connector, credential, wires).map(Box::new).map(Self::Azure),
+            ConnectorKind::Gcp { .. } => gcp::client(connector, credential, wires).map(Box::new).map(Self::Gcp),
         }
     }
 

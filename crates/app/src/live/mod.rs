@@ -21,11 +21,11 @@ use yagura_store::{Connector, DEFAULT_TENANT, Store};
 use crate::args::LiveArguments;
 use crate::output;
 
-use self::bar::Bar;
 use self::record::Recording;
 use self::shared::SharedSink;
 
-pub use self::client::{Client, Targets};
+pub use self::bar::Bar;
+pub use self::client::{Client, Patience, Targets};
 pub use self::store::{connector, open};
 pub use self::values::{account, connector_name, endpoint, gcp_scope, guid, region};
 
@@ -135,7 +135,7 @@ fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow:
     let bar = Bar::new(quiet, connectors.len());
     let asked = connectors.iter().enumerate().map(|(position, connector)| {
         let (record, anew) = (arguments.record.as_deref(), arguments.anew);
-        Asked { store: &store, connector, position, bar: &bar, builder: &builder, catalogue, record, anew }.run()
+        Asked { store: &store, connector, position, bar: &bar, builder: &builder, catalogue, record, anew, quiet }.run()
     });
     let sums = block_on(futures_util::future::join_all(asked))?;
     bar.clear();
@@ -161,8 +161,17 @@ pub async fn collect_one(
 ) -> anyhow::Result<Followed> {
     let since = Timestamp::now();
     let (builder, bar) = (RefCell::new(EstateBuilder::new()), Bar::new(quiet, 1));
-    let asked =
-        Asked { store, connector, position: 0, bar: &bar, builder: &builder, catalogue, record: None, anew: true };
+    let asked = Asked {
+        store,
+        connector,
+        position: 0,
+        bar: &bar,
+        builder: &builder,
+        catalogue,
+        record: None,
+        anew: true,
+        quiet,
+    };
     let (client, reached) = asked.sign_in().await?;
     asked.collect(&client, &reached).await;
     bar.clear();
@@ -179,6 +188,7 @@ struct Asked<'a> {
     catalogue: &'a Catalogue,
     record: Option<&'a Path>,
     anew: bool,
+    quiet: bool,
 }
 
 impl Asked<'_> {
@@ -218,6 +228,10 @@ impl Asked<'_> {
             let kept = checkpoints.keep(&format!("{LOST}{number}"), &format!("{LOST}{message}"), now, true);
             kept.err().into_iter().for_each(|problem| self.builder.borrow_mut().problem(problem));
         }
+        if summary.progress.resumed > 0 && !self.quiet {
+            let resumed = summary.progress.resumed;
+            output::note(format_args!("{name}: went on with {resumed} answers of a collection that was interrupted"));
+        }
         if let Some(Err(error)) = recording.map(Recording::finish) {
             self.problem(format!("the recording could not be written: {error}"));
         }
@@ -227,7 +241,7 @@ impl Asked<'_> {
     /// Signs in and says what the connector reaches. What of it could not be found out is a problem of the estate.
     async fn sign_in(&self) -> anyhow::Result<(Client, Targets)> {
         let credential = self.store.credential(DEFAULT_TENANT, &self.connector.id)?;
-        let client = Client::new(self.connector, credential)?;
+        let client = Client::new(self.connector, credential, Patience::Collection)?;
         let reached = client.targets(self.connector).await?;
         reached.lost.iter().for_each(|message| self.problem(message.clone()));
         Ok((client, reached))

@@ -112,6 +112,11 @@ fn folder(path: &Path, depth: usize, found: &mut Vec<Source>, problems: &mut Vec
         if hidden {
             continue;
         }
+        if path.to_string_lossy().ends_with(".jsonl.part") {
+            let message = "is a recording that was interrupted; it was not read";
+            problems.push(Problem::lost(path.display().to_string(), None, message));
+            continue;
+        }
         // A link to a folder could lead back here; a link to a file is read as that file.
         let is_link = path.symlink_metadata().is_ok_and(|facts| facts.is_symlink());
         match path.metadata() {

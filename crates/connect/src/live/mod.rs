@@ -155,6 +155,8 @@ struct Run<'r> {
     given: HashMap<String, String>,
     /// Whether an unfinished collection left answers.
     goes_on: bool,
+    /// Whether answers can be kept.
+    keeps: bool,
     checkpoints: &'r mut dyn Checkpoints,
     /// The region that global AWS services are asked in, by account.
     homes: BTreeMap<String, String>,
@@ -185,6 +187,7 @@ impl<'r> Run<'r> {
             file: FileState::new("collection".to_owned(), true),
             given: HashMap::new(),
             goes_on: false,
+            keeps: true,
             checkpoints,
             homes,
             asked: HashSet::new(),
@@ -288,7 +291,11 @@ impl<'r> Run<'r> {
             self.not_whole(asked, failure.clone());
         }
         let line = line_of(&asked.call, &outcome, self.now).to_string();
-        if let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now, has_failed) {
+        if self.keeps
+            && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now, has_failed)
+        {
+            // Said once: a disk that is full stays full.
+            self.keeps = false;
             self.problems.push(problem);
         }
         self.take_line(asked, &line, options);
@@ -342,7 +349,10 @@ impl<'r> Run<'r> {
     }
 
     fn finish(mut self) -> CollectSummary {
-        if let Err(problem) = self.checkpoints.finish(self.now) {
+        // A collection of which something was not kept is not the one that counts from now on.
+        if self.keeps
+            && let Err(problem) = self.checkpoints.finish(self.now)
+        {
             self.problems.push(problem);
         }
         self.progress.resources = self.reader.resources_read();

@@ -158,7 +158,36 @@ fn only_the_owner_reads_the_folder_and_its_key() {
 fn another_master_key_opens_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let added = open(folder.path()).unwrap().add_connector(DEFAULT_TENANT, &connector("prod", Some("secret"))).unwrap();
-    std::fs::remove_file(folder.path().join("master.key")).unwrap();
+    // 32 bytes, but others.
+    std::fs::write(folder.path().join("master.key"), format!("{}=", "A".repeat(43))).unwrap();
     let store = open(folder.path()).unwrap();
     assert!(store.credential(DEFAULT_TENANT, &added.id).err().unwrap().to_string().contains("master key"));
+}
+
+#[test]
+fn a_master_key_that_is_gone_is_not_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    open(folder.path()).unwrap().add_connector(DEFAULT_TENANT, &connector("prod", Some("secret"))).unwrap();
+    let key = folder.path().join("master.key");
+    let kept = std::fs::read(&key).unwrap();
+    std::fs::remove_file(&key).unwrap();
+    let refused = open(folder.path()).err().unwrap();
+    assert!(refused.to_string().contains("YAGURA_MASTER_KEY") && !key.exists(), "{refused}");
+    std::fs::write(&key, kept).unwrap();
+    let store = open(folder.path()).unwrap();
+    let id = store.connectors(DEFAULT_TENANT).unwrap().remove(0).id;
+    assert_eq!(store.credential(DEFAULT_TENANT, &id).unwrap().unwrap().reveal(), "secret");
+}
+
+#[cfg(unix)]
+#[test]
+fn in_a_folder_that_others_can_read_the_files_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let _store = open(folder.path()).unwrap();
+    for name in ["yagura.db", "yagura.db-wal", "master.key"] {
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{name}: {mode:o}");
+    }
 }

@@ -4,18 +4,18 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 use yagura_cloud::aws::{AwsClient, AwsCredentials, AwsRole, AwsSettings, AwsSource, MemberRole};
-use yagura_cloud::{Call, Caller, HttpSettings};
+use yagura_cloud::{Call, Caller};
 use yagura_connect::live::Target;
 use yagura_model::Cloud;
 use yagura_store::{Connector, ConnectorKind, Secret};
 
-use super::Targets;
+use super::{Targets, Wires};
 
 /// Pages of the list of an organization's accounts: 50,000 accounts, five times what AWS allows.
 const MOST_PAGES: usize = 2_500;
 
 /// A client for a connector.
-pub fn client(connector: &Connector, credential: Option<Secret>, http: HttpSettings) -> anyhow::Result<AwsClient> {
+pub fn client(connector: &Connector, credential: Option<Secret>, wires: Wires) -> anyhow::Result<AwsClient> {
     let ConnectorKind::Aws { profile, role, external_id, organization, regions, .. } = &connector.kind else {
         bail!("{} is no connector of AWS", connector.name);
     };
@@ -27,7 +27,8 @@ pub fn client(connector: &Connector, credential: Option<Secret>, http: HttpSetti
         source: base.clone(),
         endpoint_override: connector.access.endpoint.clone(),
         allow_process: connector.access.allow_process,
-        http,
+        http: wires.http,
+        retries: wires.retries,
         ..AwsSettings::of_process()
     };
     if settings.region.is_none() && settings.environment.get("AWS_REGION").is_none() {

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
-use yagura_cloud::HttpSettings;
 use yagura_cloud::azure::{AzureClient, AzureEndpoints, AzureIdentity, AzureSettings, AzureSource};
 use yagura_connect::live::Target;
 use yagura_store::{Connector, ConnectorKind, Secret};
 
-use super::Targets;
+use super::{Targets, Wires};
 
 /// A client for a connector.
-pub fn client(connector: &Connector, credential: Option<Secret>, http: HttpSettings) -> anyhow::Result<AzureClient> {
+pub fn client(connector: &Connector, credential: Option<Secret>, wires: Wires) -> anyhow::Result<AzureClient> {
     let ConnectorKind::Azure { tenant_id, environment, client_id, .. } = &connector.kind else {
         bail!("{} is no connector of Azure", connector.name);
     };
@@ -31,8 +30,14 @@ pub fn client(connector: &Connector, credential: Option<Secret>, http: HttpSetti
         (None, "china") => AzureEndpoints::china(),
         (None, _) => AzureEndpoints::public(),
     };
-    let allow_process = connector.access.allow_process;
-    Ok(AzureClient::new(AzureSettings { source, endpoints, allow_process, http, ..AzureSettings::of_process() })?)
+    Ok(AzureClient::new(AzureSettings {
+        source,
+        endpoints,
+        allow_process: connector.access.allow_process,
+        http: wires.http,
+        retries: wires.retries,
+        ..AzureSettings::of_process()
+    })?)
 }
 
 /// Who a credential is, for people.
@@ -76,6 +81,8 @@ pub async fn targets(client: &AzureClient, kind: &ConnectorKind) -> anyhow::Resu
     if chosen.is_empty() {
         lost.push("the credential sees no subscription to read; a role on one lets it".to_owned());
     }
-    let target = Target::Azure { tenant: Some(tenant_id.clone()), subscriptions: chosen };
-    Ok(Targets { targets: vec![target], lost })
+    // The directory is read with the subscriptions, or not at all.
+    let target = Target::Azure { tenant: Some(tenant_id.clone()), subscriptions: chosen.clone() };
+    let targets = if chosen.is_empty() { Vec::new() } else { vec![target] };
+    Ok(Targets { targets, lost })
 }

@@ -1,15 +1,14 @@
 //! Google Cloud: projects, folders, organizations.
 
 use anyhow::{Context, bail};
-use yagura_cloud::HttpSettings;
 use yagura_cloud::gcp::{GcpClient, GcpIdentity, GcpSettings, GcpSource};
 use yagura_connect::live::Target;
 use yagura_store::{Connector, ConnectorKind, Secret};
 
-use super::Targets;
+use super::{Targets, Wires};
 
 /// A client for a connector.
-pub fn client(connector: &Connector, credential: Option<Secret>, http: HttpSettings) -> anyhow::Result<GcpClient> {
+pub fn client(connector: &Connector, credential: Option<Secret>, wires: Wires) -> anyhow::Result<GcpClient> {
     let source = match credential {
         Some(secret) => GcpSource::of_stored(&yagura_cloud::Secret::new(secret.reveal()))?,
         None => GcpSource::Default,
@@ -18,7 +17,8 @@ pub fn client(connector: &Connector, credential: Option<Secret>, http: HttpSetti
         source,
         endpoint_override: connector.access.endpoint.clone(),
         allow_process: connector.access.allow_process,
-        http,
+        http: wires.http,
+        retries: wires.retries,
         ..GcpSettings::of_process()
     })?)
 }
