@@ -19,7 +19,8 @@ fuzz_target!(|data: &[u8]| {
         if replay.add(line).is_err() || line.trim().is_empty() {
             continue;
         }
-        let Ok(line) = serde_json::from_str::<Json>(line) else { panic!("taken, and no JSON: {line}") };
+        // An answer that cannot be read is said when it is asked for.
+        let Ok(line) = serde_json::from_str::<Json>(line) else { continue };
         // A recorded answer may be written as a list of its members; that says nothing about names.
         let Some(call) = call_of(&line) else { continue };
         taken.retain(|(known, _)| known.key() != call.key());
