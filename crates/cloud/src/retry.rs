@@ -23,6 +23,10 @@ pub const MOST_ATTEMPTS: u32 = 8;
 /// How often one call may be answered with "again at once".
 const MOST_AT_ONCE: u32 = 3;
 
+/// The longest code and message of an error that are kept, in characters.
+const LONGEST_CODE: usize = 100;
+pub(crate) const LONGEST_MESSAGE: usize = 1000;
+
 /// How often and how patiently to ask again.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RetrySettings {
@@ -88,7 +92,7 @@ pub fn of_transport(error: TransportError) -> Trouble {
     Trouble { failure: error.into(), again }
 }
 
-/// What an answer with an error status means, by status alone.
+/// What an answer with an error status means, by status alone. Code and message are cut to a bearable length.
 ///
 /// 429 and 503 slow the caller down, other 5xx and 408 are tried again, everything else stays.
 pub fn of_status(
@@ -111,7 +115,15 @@ pub fn of_status(
         408 | 500..=599 => Again::Later,
         _ => Again::Never,
     };
-    Trouble { failure: CallFailure { kind, code: code.into(), message: message.into() }, again }
+    let (code, message) = (shortened(&code.into(), LONGEST_CODE), shortened(&message.into(), LONGEST_MESSAGE));
+    Trouble { failure: CallFailure { kind, code, message }, again }
+}
+
+/// A text of bearable length: clouds and what stands before them may answer with anything.
+pub(crate) fn shortened(text: &str, longest: usize) -> String {
+    let mut letters = text.chars();
+    let short: String = letters.by_ref().take(longest).collect();
+    if letters.next().is_none() { short } else { short + "…" }
 }
 
 /// The wait that an answer asks for: `Retry-After` in seconds or as a date (RFC 9110, 10.2.3), or in milliseconds as
@@ -276,6 +288,14 @@ mod tests {
             .await;
         assert_eq!(answer.unwrap_err().code, "500");
         (sent.get(), start.elapsed().as_secs_f64())
+    }
+
+    #[test]
+    fn codes_and_messages_are_cut() {
+        let (code, message) = ("é".repeat(5000), "ü".repeat(LONGEST_MESSAGE));
+        let failure = of_status(StatusCode::FORBIDDEN, &HeaderMap::new(), code, message.as_str()).failure;
+        assert_eq!(failure.code, format!("{}…", "é".repeat(LONGEST_CODE)));
+        assert_eq!(failure.message, message);
     }
 
     #[tokio::test(start_paused = true)]

@@ -80,8 +80,8 @@ impl EstateBuilder {
             }
         }
         self.add_implied(&kinds);
-        let orphans = std::mem::take(&mut self.waiting);
-        for (id, answers) in orphans {
+        let mut lost = Vec::new();
+        for (id, answers) in std::mem::take(&mut self.waiting) {
             match self.places.get(&id) {
                 Some(place) => {
                     for (call, answer) in answers {
@@ -90,14 +90,14 @@ impl EstateBuilder {
                 }
                 None => {
                     let calls: Vec<_> = answers.iter().map(|(call, _)| call.as_ref()).collect();
-                    self.problems.push(Problem::note(
-                        id.as_str(),
-                        None,
-                        format!("{} came for a resource that was never listed", calls.join(", ")),
-                    ));
+                    let message = format!("{} came for a resource that was never listed", calls.join(", "));
+                    lost.push(Problem::note(id.as_str(), None, message));
                 }
             }
         }
+        // The same estate says the same, whatever the order of the map.
+        lost.sort_unstable_by(|left, right| left.source.cmp(&right.source));
+        self.problems.append(&mut lost);
         let mut estate = MemoryEstate {
             kinds,
             resources: self.resources.into_iter().map(Arc::new).collect(),
@@ -115,8 +115,9 @@ impl EstateBuilder {
     }
 
     fn add_implied(&mut self, kinds: &KindCatalogue) {
-        let implied: Vec<_> =
+        let mut implied: Vec<_> =
             kinds.iter().filter_map(|facts| Some((facts.kind.clone(), facts.cloud, facts.implied?))).collect();
+        implied.sort_unstable_by(|left, right| left.0.cmp(&right.0));
         for (kind, cloud, implied) in implied {
             self.listings.held.insert((cloud, kind.clone()));
             let made: Vec<_> = match implied {
@@ -364,14 +365,13 @@ impl MemoryEstate {
                 _ => None,
             })
             .collect();
+        let parent = |place: &'_ Place| place.parent.as_ref().map(|id| id.as_str().to_owned());
         failed.sort_by(|left, right| {
             left.0
                 .cmp(right.0)
                 .then_with(|| left.1.scope.cmp(&right.1.scope))
                 .then_with(|| left.1.region.cmp(&right.1.region))
-                .then_with(|| {
-                    left.1.parent.as_ref().map(ResourceId::as_str).cmp(&right.1.parent.as_ref().map(ResourceId::as_str))
-                })
+                .then_with(|| parent(left.1).cmp(&parent(right.1)))
         });
         failed
     }
@@ -599,6 +599,23 @@ mod tests {
             below.iter().map(|child| child.id.as_str()).collect::<Vec<_>>(),
             ["/subscriptions/a/x/servers/S1/databases/d"]
         );
+    }
+
+    #[test]
+    fn what_is_said_of_an_estate_stands_in_one_order() {
+        let mut builder = EstateBuilder::new();
+        let ids: Vec<String> = (10..42).map(|number| format!("/subscriptions/a/s{number}")).collect();
+        for id in ids.iter().rev() {
+            builder.attach(ResourceId::new(Cloud::Azure, id.as_str()), "keys".into(), Answer::Absent);
+            let parent = Some(ResourceId::new(Cloud::Azure, id.as_str()));
+            let place = Place { parent, ..Place::scope(Scope::account(Cloud::Azure, "/subscriptions/a")) };
+            builder.listing(Kind::new("K"), place, Listing::Failed(Cause::CallFailed("no".into())));
+        }
+        let estate = builder.finish(Arc::default());
+        assert_eq!(estate.problems().iter().map(|problem| problem.source.clone()).collect::<Vec<_>>(), ids);
+        let failed = estate.failed_listings();
+        let parents: Vec<_> = failed.iter().filter_map(|(_, place, _)| Some(place.parent.as_ref()?.as_str())).collect();
+        assert_eq!(parents, ids);
     }
 
     #[test]

@@ -146,11 +146,17 @@ fn bracket(inner: &str) -> Option<Segment> {
     (!inner.is_empty()).then(|| Segment::Key(inner.into()))
 }
 
+fn needs_quotes(name: &str) -> bool {
+    name.is_empty() || name.contains(['.', '[', ']', '\''])
+}
+
 impl std::fmt::Display for Path {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (position, segment) in self.segments.iter().enumerate() {
             match segment {
-                Segment::Key(name) if name.contains(['.', '[', ']', '\'']) => write!(f, "['{name}']")?,
+                Segment::Key(name) if needs_quotes(name) && !name.contains("']") => write!(f, "['{name}']")?,
+                Segment::Key(name) if needs_quotes(name) && !name.contains("\"]") => write!(f, "[\"{name}\"]")?,
+                // A name with both ends of quotes in it was written without any.
                 Segment::Key(name) if position == 0 => f.write_str(name)?,
                 Segment::Key(name) => write!(f, ".{name}")?,
                 Segment::Index(index) => write!(f, "[{index}]")?,
@@ -198,6 +204,14 @@ mod tests {
     fn a_path_prints_as_it_is_written() {
         for text in ["a.b[*].c", "a[0]", "tags['a.b']"] {
             assert_eq!(Path::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_prints_is_the_same_path() {
+        for text in ["['']", "a['']", "[\"a'].b\"]", "a']b", "a']\"]b", "a[b'c]", "['a'']", "*", "['*']", "['0'].b"] {
+            let path = Path::parse(text).unwrap();
+            assert_eq!(Path::parse(&path.to_string()), Ok(path), "{text}");
         }
     }
 }

@@ -290,6 +290,7 @@ impl Comparison {
         let field = match &self.operand {
             Operand::Value { expr, .. } => {
                 let found = evaluate(expr, env)?;
+                env.work((found.weight() + wanted.weight()) / 16)?;
                 return Ok((self.operator.holds(&found, &wanted, self.question_mark), found));
             }
             Operand::Field(field) => field.resolve(env)?,
@@ -298,7 +299,7 @@ impl Comparison {
         let mut decided = Datum::Missing;
         let mut steps = Ok(());
         field.visit(env, env.subject, &mut |found| {
-            steps = env.step();
+            steps = env.work(1 + (found.weight() + wanted.weight()) / 16);
             if steps.is_err() {
                 return ControlFlow::Break(());
             }

@@ -152,6 +152,24 @@ impl<'a> Datum<'a> {
         }
     }
 
+    /// How long it takes to look at it once, in comparisons: elements, or text by 64 bytes; 1 at least.
+    pub(crate) fn weight(&self) -> usize {
+        match self.shape() {
+            Shape::Text(text) => text.len() / 64 + 1,
+            _ => self.len() + 1,
+        }
+    }
+
+    /// The same with all that stands inside.
+    pub(crate) fn whole_weight(&self) -> usize {
+        let inside: usize = match self.shape() {
+            Shape::List => self.to_items().iter().map(Datum::whole_weight).sum(),
+            Shape::Object => self.to_entries().iter().map(|(_, value)| value.whole_weight()).sum(),
+            _ => 0,
+        };
+        self.weight() + inside
+    }
+
     /// The property of an object by name without case.
     pub(crate) fn get(&self, name: &str) -> Datum<'a> {
         match self {

@@ -11,7 +11,8 @@ use crate::datum::Datum;
 use crate::field::undecidable;
 use crate::text;
 
-/// Comparisons that one evaluation may make before it is given up, so that no rule can stop the rest.
+/// Comparisons, and other work that takes as long, that one evaluation may make before it is given up, so that no rule
+/// can stop the rest.
 const MOST_STEPS: u32 = 5_000_000;
 
 /// A resource with what is known of its kind.
@@ -142,11 +143,87 @@ impl<'a> Env<'a> {
 
     /// Counts one comparison.
     pub(crate) fn step(&self) -> Result<(), Cause> {
-        let made = self.steps.get();
-        if made >= MOST_STEPS {
-            return Err(undecidable(format!("the rule needs more than {MOST_STEPS} comparisons")));
+        self.work(1)
+    }
+
+    /// Counts work that takes as long as so many comparisons. Bounds the memory of what functions make, too.
+    pub(crate) fn work(&self, comparisons: usize) -> Result<(), Cause> {
+        let left = MOST_STEPS - self.steps.get();
+        match u32::try_from(comparisons).ok().filter(|wanted| *wanted <= left) {
+            Some(wanted) => {
+                self.steps.set(MOST_STEPS - left + wanted);
+                Ok(())
+            }
+            None => {
+                self.steps.set(MOST_STEPS);
+                Err(undecidable(format!("the rule needs more than {MOST_STEPS} comparisons")))
+            }
         }
-        self.steps.set(made + 1);
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use yagura_model::{Cloud, Document, EstateBuilder, Kind, ResourceId, Scope, Verdict};
+
+    use super::*;
+    use crate::rule::{Context, Rule, RuleSource};
+
+    /// Whether a rule over `letters` (1,000 of them) and `numbers` (10,000) is given up.
+    fn check(what: &str, rule: Json, is_given_up: bool) {
+        let parameters = BTreeMap::from([
+            ("letters".to_owned(), Json::from("x".repeat(1000))),
+            ("numbers".to_owned(), (0..10_000).collect()),
+        ]);
+        let rule = Rule::compile(&RuleSource { applies_when: None, unhealthy_when: &rule, parameters: &parameters });
+        let resource = Resource {
+            id: ResourceId::new(Cloud::Azure, "/a"),
+            kind: Kind::new("k"),
+            cloud: Cloud::Azure,
+            scope: Scope::account(Cloud::Azure, "/a"),
+            group: None,
+            name: "a".into(),
+            region: None,
+            observed_at: None,
+            document: Document::null(),
+            attached: Vec::new(),
+        };
+        let estate = EstateBuilder::new().finish(Arc::default());
+        let context = Context { estate: &estate, now: Timestamp::UNIX_EPOCH, parameters: None };
+        let verdict = rule.unwrap().evaluate(&resource, &context);
+        let given_up = match &verdict {
+            Verdict::Unknown(cause) => cause.to_string().contains("more than 5000000 comparisons"),
+            _ => false,
+        };
+        assert_eq!(given_up, is_given_up, "{what}: {verdict:?}");
+    }
+
+    /// A condition for each of so many numbers.
+    fn each(condition: Json) -> Json {
+        json!({"count": {"value": "[parameters('numbers')]", "name": "n", "where": condition}, "greater": 0})
+    }
+
+    fn compared(expression: &str) -> Json {
+        json!({"value": format!("[{expression}]"), "equals": "y"})
+    }
+
+    #[test]
+    fn work_is_bounded_whatever_it_is() {
+        let often = |text: &str, times: usize| vec![text; times].join(",");
+        let long = format!("concat({})", often("parameters('letters')", 800));
+        for (what, rule, is_given_up) in [
+            ("comparisons", each(compared("current('n')")), false),
+            ("comparisons of comparisons", each(each(compared("'x'"))), true),
+            ("a long text", compared(&long), false),
+            ("long texts", each(compared(&long)), true),
+            ("lists that are thrown away", each(compared("first(take(parameters('numbers'), 1))")), true),
+            ("a list of lists", compared(&format!("createArray({})", often("range(0, 10000)", 600))), true),
+            ("two short lists", compared("first(union(range(0, 99), range(50, 99)))"), false),
+            ("every element with every other", compared("first(union(range(0, 9999), range(0, 9999)))"), true),
+            ("long lists compared", each(json!({"value": "[parameters('numbers')]", "equals": []})), true),
+        ] {
+            check(what, rule, is_given_up);
+        }
     }
 }

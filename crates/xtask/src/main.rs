@@ -3,6 +3,7 @@
 //! Std only, so that it builds in a second.
 
 mod floors;
+mod fuzz;
 mod python;
 mod steps;
 mod suites;
@@ -17,6 +18,7 @@ cargo xtask run      build the release binary, assess the sample estate, print i
 cargo xtask test     formatting, lints, floors of the house, content, all tests; what CI runs
                      --list names the suites and what they need
 cargo xtask bench    criterion benches of reading, evaluating and scoring
+cargo xtask fuzz     every fuzz target for 180 seconds; `fuzz SECONDS` for as long as you say
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["bench"] => bench(),
+        ["fuzz"] => fuzz::run(None),
+        ["fuzz", seconds] => fuzz::run(Some(seconds)),
         _ => {
             eprint!("{HELP}");
             return ExitCode::from(2);

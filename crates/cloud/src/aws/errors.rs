@@ -117,7 +117,7 @@ pub fn is_elsewhere(status: StatusCode, error: &WireError) -> bool {
 
 /// What an error means: by its code where that is known, else by the status.
 pub fn trouble(response: &HttpResponse, error: WireError) -> Trouble {
-    let mut trouble = of_status(response.status, &response.headers, error.code.as_str(), shortened(&error.message));
+    let mut trouble = of_status(response.status, &response.headers, error.code.as_str(), error.message.as_str());
     let code = error.code.as_str();
     let asked = || retry_after(&response.headers, jiff::Timestamp::now());
     let known = if THROTTLES.contains(&code) {
@@ -156,15 +156,6 @@ fn is_not_enabled(error: &WireError) -> bool {
     let says = ["is not enabled", "is not subscribed to", "not been enabled"];
     let denies = ["InvalidAccessException", "AccessDeniedException", "ValidationException"];
     denies.contains(&error.code.as_str()) && says.iter().any(|text| error.message.contains(text))
-}
-
-/// A message of bearable length.
-fn shortened(message: &str) -> String {
-    const LONGEST: usize = 1000;
-    if message.chars().count() <= LONGEST {
-        return message.to_owned();
-    }
-    message.chars().take(LONGEST).chain(['…']).collect()
 }
 
 #[cfg(test)]

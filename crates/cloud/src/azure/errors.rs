@@ -110,9 +110,9 @@ pub fn trouble(response: &HttpResponse) -> Trouble {
     let error = AzureError::read(&response.body);
     let code = match error.code.as_str() {
         "" => response.status.as_str().to_owned(),
-        code => shortened(code, 100),
+        code => code.to_owned(),
     };
-    let mut trouble = of_status(response.status, &response.headers, code, shortened(&error.message, 1000));
+    let mut trouble = of_status(response.status, &response.headers, code, error.message.as_str());
     let code = error.code.as_str();
     let wait = retry_after(&response.headers, jiff::Timestamp::now()).or_else(|| quota_resets_after(response));
     if THROTTLES.contains(&code) || matches!(trouble.again, Again::Throttled(_)) {
@@ -168,13 +168,6 @@ pub(super) fn quota_resets_after(response: &HttpResponse) -> Option<Duration> {
     let (hours, minutes, seconds) = (parts.next()??, parts.next()??, parts.next()??);
     let seconds = u64::from(hours) * 3600 + u64::from(minutes) * 60 + u64::from(seconds);
     parts.next().is_none().then_some(Duration::from_secs(seconds))
-}
-
-/// A text of bearable length.
-fn shortened(text: &str, longest: usize) -> String {
-    let mut letters = text.chars();
-    let short: String = letters.by_ref().take(longest).collect();
-    if letters.next().is_none() { short } else { short + "…" }
 }
 
 #[cfg(test)]

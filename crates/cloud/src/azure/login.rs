@@ -16,7 +16,7 @@ use super::token::AzureToken;
 use crate::call::{CallFailure, FailureKind};
 use crate::http::{Http, HttpRequest, HttpResponse};
 use crate::limiter::LimitKey;
-use crate::retry::{Again, Retrying, Trouble, http_date, of_status};
+use crate::retry::{Again, Retrying, Trouble, http_date, of_status, shortened};
 use crate::secret::Secret;
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -192,12 +192,6 @@ impl Refusal {
             text => shortened(text, 300),
         }
     }
-}
-
-fn shortened(text: &str, longest: usize) -> String {
-    let mut letters = text.chars();
-    let short: String = letters.by_ref().take(longest).collect();
-    if letters.next().is_none() { short } else { short + "…" }
 }
 
 /// What to do about an error, where that is known.

@@ -36,7 +36,7 @@ impl AzureToken {
 
     /// Reads the answer of a token endpoint, of a metadata service or of `az account get-access-token`. None when it
     /// holds no token, or one without an end.
-    pub(super) fn read(body: &[u8], now: Timestamp) -> Option<Self> {
+    pub fn read(body: &[u8], now: Timestamp) -> Option<Self> {
         let given: Given = serde_json::from_slice(body).ok()?;
         // What is left counts before the moment of the end, which another clock has set.
         let left = given.expires_in.as_ref().and_then(whole);

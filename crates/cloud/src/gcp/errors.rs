@@ -11,10 +11,8 @@ use serde_json::Value as Json;
 
 use crate::call::{CallFailure, FailureKind};
 use crate::http::HttpResponse;
-use crate::retry::{Again, Trouble, of_status, retry_after};
+use crate::retry::{Again, LONGEST_MESSAGE, Trouble, of_status, retry_after, shortened};
 
-/// The longest message that is kept, in characters.
-const LONGEST: usize = 1000;
 /// The service is switched off in the project that pays for the call, or nobody pays.
 const NOT_OFFERED: [&str; 2] = ["SERVICE_DISABLED", "BILLING_DISABLED"];
 const NOT_OFFERED_OLD: [&str; 1] = ["accessNotConfigured"];
@@ -85,7 +83,7 @@ pub fn error_of(response: &HttpResponse) -> WireError {
     if found.message.is_empty() {
         found.message = format!("the answer was {}", response.status.as_u16());
     }
-    found.message = shortened(&found.message);
+    found.message = shortened(&found.message, LONGEST_MESSAGE);
     found
 }
 
@@ -165,14 +163,6 @@ fn is_of_token_endpoint(code: &str) -> bool {
         "admin_policy_enforced",
     ];
     codes.contains(&code)
-}
-
-/// A message of bearable length.
-fn shortened(message: &str) -> String {
-    if message.chars().count() <= LONGEST {
-        return message.to_owned();
-    }
-    message.chars().take(LONGEST).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -264,6 +254,6 @@ mod tests {
             assert_eq!(trouble.failure.message, "the answer was 403");
         }
         let long = json!({"error": {"message": "é".repeat(5000)}}).to_string();
-        assert_eq!(of(403, long).failure.message.chars().count(), LONGEST + 1);
+        assert_eq!(of(403, long).failure.message.chars().count(), LONGEST_MESSAGE + 1);
     }
 }

@@ -92,7 +92,7 @@ pub fn read_paths(
     reader.finish(bytes.get())
 }
 
-/// Reads one stream of records under a name, for callers that hold the bytes already.
+/// Reads one stream of records, plain, gzip or zstd, under a name, for callers that hold the bytes already.
 pub fn read_stream(
     name: &str,
     stream: impl std::io::Read,
@@ -102,7 +102,8 @@ pub fn read_stream(
 ) -> ReadSummary {
     let mut reader = Reader::new(types, sink);
     let mut file = FileState::new(name.to_owned(), true);
-    let outcome = reader.records(stream, &mut file, options.longest_record);
+    let unpacked = source::unpacked(stream);
+    let outcome = unpacked.and_then(|stream| reader.records(stream, &mut file, options.longest_record));
     reader.close(file, outcome);
     reader.finish(0)
 }

@@ -50,7 +50,8 @@ impl Read for Counted<'_> {
     }
 }
 
-fn unpacked<'p>(mut raw: impl Read + 'p) -> io::Result<Box<dyn Read + 'p>> {
+/// A stream unpacked as its first bytes say.
+pub(crate) fn unpacked<'p>(mut raw: impl Read + 'p) -> io::Result<Box<dyn Read + 'p>> {
     let mut first = Vec::with_capacity(4);
     raw.by_ref().take(4).read_to_end(&mut first)?;
     let packing = Packing::of(&first);

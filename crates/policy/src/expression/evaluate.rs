@@ -16,6 +16,7 @@ pub(crate) fn evaluate<'a>(expr: &'a Expr, env: &Env<'a>) -> Result<Datum<'a>, C
     match expr {
         Expr::Literal(document) => Ok(Datum::Node(document.root())),
         Expr::List(items) => {
+            env.work(items.len())?;
             let mut values = Vec::with_capacity(items.len());
             for item in items {
                 values.push(evaluate(item, env)?);
@@ -23,6 +24,7 @@ pub(crate) fn evaluate<'a>(expr: &'a Expr, env: &Env<'a>) -> Result<Datum<'a>, C
             Ok(Datum::List(values))
         }
         Expr::Object(entries) => {
+            env.work(entries.len())?;
             let mut values = Vec::with_capacity(entries.len());
             for (name, value) in entries {
                 values.push(((&**name).into(), evaluate(value, env)?));
@@ -44,7 +46,10 @@ pub(crate) fn evaluate<'a>(expr: &'a Expr, env: &Env<'a>) -> Result<Datum<'a>, C
             for argument in arguments {
                 values.push(evaluate(argument, env)?);
             }
-            native.call(&values).map_err(undecidable)
+            env.work(native.work(&values))?;
+            let made = native.call(&values).map_err(undecidable)?;
+            env.work(made.weight())?;
+            Ok(made)
         }
         Expr::Special(special, arguments) => special_function(*special, arguments, env),
     }
@@ -72,6 +77,7 @@ fn read<'a>(field: &'a FieldRef, subject: Subject<'a>, env: &Env<'a>, is_current
             }
             ControlFlow::Continue(())
         })?;
+        env.work(values.len())?;
         return Ok(Datum::List(values));
     }
     let mut only = Datum::Missing;

@@ -42,6 +42,8 @@ pub(crate) struct Native {
     pub most: usize,
     pub scope: Scope,
     nothing: Nothing,
+    /// Whether it compares every element with every other.
+    pairs: bool,
     run: Run,
 }
 
@@ -52,6 +54,21 @@ impl std::fmt::Debug for Native {
 }
 
 impl Native {
+    /// The same function, which compares every element with every other.
+    const fn by_pairs(self) -> Self {
+        Self { pairs: true, ..self }
+    }
+
+    /// How long it takes with these arguments, in comparisons.
+    pub(crate) fn work(&self, arguments: &[Datum<'_>]) -> usize {
+        if !self.pairs {
+            return arguments.iter().map(Datum::weight).sum();
+        }
+        let whole: usize = arguments.iter().map(Datum::whole_weight).sum();
+        // Elements are mostly different at their first letter.
+        whole.saturating_mul(whole) / 8
+    }
+
     /// The value for these arguments, whose count was checked when the rule was compiled.
     pub(crate) fn call<'a>(&self, arguments: &[Datum<'a>]) -> Result<Datum<'a>, String> {
         if self.nothing == Nothing::Gives && arguments.iter().any(Datum::is_nothing) {
@@ -69,15 +86,15 @@ pub(crate) fn find(name: &str) -> Option<&'static Native> {
 const ANY: usize = usize::MAX;
 
 const fn of(name: &'static str, least: usize, most: usize, run: Run) -> Native {
-    Native { name, least, most, scope: Scope::Azure, nothing: Nothing::Gives, run }
+    Native { name, least, most, scope: Scope::Azure, nothing: Nothing::Gives, pairs: false, run }
 }
 
 const fn seeing(name: &'static str, least: usize, most: usize, run: Run) -> Native {
-    Native { name, least, most, scope: Scope::Azure, nothing: Nothing::Seen, run }
+    Native { name, least, most, scope: Scope::Azure, nothing: Nothing::Seen, pairs: false, run }
 }
 
 const fn own(name: &'static str, least: usize, most: usize, run: Run) -> Native {
-    Native { name, least, most, scope: Scope::Own, nothing: Nothing::Seen, run }
+    Native { name, least, most, scope: Scope::Own, nothing: Nothing::Seen, pairs: false, run }
 }
 
 static NATIVES: [Native; 66] = [
@@ -116,9 +133,9 @@ static NATIVES: [Native; 66] = [
     seeing("createArray", 0, ANY, |a| Ok(Datum::List(a.to_vec()))),
     seeing("createObject", 0, ANY, create_object),
     of("items", 1, 1, items),
-    seeing("union", 2, ANY, union),
+    seeing("union", 2, ANY, union).by_pairs(),
     seeing("shallowMerge", 1, 1, |a| union(&arg(a, 0).to_items())),
-    of("intersection", 2, ANY, intersection),
+    of("intersection", 2, ANY, intersection).by_pairs(),
     of("take", 2, 2, |a| part(a, true)),
     of("skip", 2, 2, |a| part(a, false)),
     of("min", 1, ANY, |a| extreme(a, Ordering::Less)),
