@@ -491,7 +491,8 @@ pub struct WatchArguments {
     /// The connector
     pub connector: String,
     /// Where its change events come from (docs/events.md): the URL of an SQS queue, or
-    /// projects/PROJECT/subscriptions/NAME of Pub/Sub. Azure's Activity Log needs none
+    /// projects/PROJECT/subscriptions/NAME of Pub/Sub; `-` takes them from standard input, a body a line. Azure's Activity
+    /// Log needs none
     #[arg(long, value_name = "SOURCE")]
     pub events: Option<String>,
     #[command(flatten)]

@@ -135,6 +135,8 @@ pub struct AttachedCall {
     pub json_text: Vec<String>,
     /// Permissions that the call needs.
     pub permissions: Permissions,
+    /// The answer about one resource never changes, so that the one of the last collection is taken.
+    pub immutable: bool,
     /// No call gives it: it is worked out from the whole estate. Nobody asks the cloud for it.
     pub derived: bool,
 }

@@ -111,6 +111,9 @@ pub trait Checkpoints {
     /// The answer that was kept under a key; none if the call failed.
     fn kept(&mut self, key: &str) -> Result<Option<String>, Problem>;
 
+    /// The answer under a key in the last collection that was finished.
+    fn earlier(&mut self, key: &str) -> Result<Option<String>, Problem>;
+
     /// Keeps one answer, or that a call failed, which is asked again when the collection goes on.
     fn keep(&mut self, key: &str, line: &str, at: Timestamp, failed: bool) -> Result<(), Problem>;
 
@@ -128,6 +131,10 @@ impl Checkpoints for NoCheckpoints {
     }
 
     fn kept(&mut self, _key: &str) -> Result<Option<String>, Problem> {
+        Ok(None)
+    }
+
+    fn earlier(&mut self, _key: &str) -> Result<Option<String>, Problem> {
         Ok(None)
     }
 

@@ -96,6 +96,16 @@ impl StoredCheckpoints<'_> {
         self.collection.map(|number| number.to_string()).ok_or_else(|| lost("go on", "it has not begun"))
     }
 
+    /// The answer under a key in a collection; none if the call failed.
+    fn answer(&self, number: &str, key: &str) -> Result<Option<String>, Problem> {
+        let fail = |reason| lost("read an answer that was kept", reason);
+        let sql = "SELECT answer FROM checkpoints WHERE tenant = ?1 AND run = ?2 AND call = ?3 AND failed = 0";
+        let mut statement = self.store.database.prepare_cached(sql).map_err(fail)?;
+        let row = statement.query_row([self.tenant.as_str(), number, key], |row| row.get::<_, Vec<u8>>(0));
+        let Some(packed) = row.optional().map_err(fail)? else { return Ok(None) };
+        unpacked(&packed).map(Some).map_err(|reason| lost("unpack an answer that was kept", reason))
+    }
+
     fn unfinished(&self) -> rusqlite::Result<Option<i64>> {
         let sql = "SELECT number FROM collections WHERE tenant = ?1 AND connector = ?2 AND finished_at IS NULL
                    ORDER BY number DESC LIMIT 1";
@@ -141,12 +151,15 @@ impl Checkpoints for StoredCheckpoints<'_> {
     }
 
     fn kept(&mut self, key: &str) -> Result<Option<String>, Problem> {
-        let fail = |reason| lost("read an answer that was kept", reason);
-        let sql = "SELECT answer FROM checkpoints WHERE tenant = ?1 AND run = ?2 AND call = ?3 AND failed = 0";
-        let mut statement = self.store.database.prepare_cached(sql).map_err(fail)?;
-        let row = statement.query_row([&self.tenant, &self.number()?, key], |row| row.get::<_, Vec<u8>>(0));
-        let Some(packed) = row.optional().map_err(fail)? else { return Ok(None) };
-        unpacked(&packed).map(Some).map_err(|reason| lost("unpack an answer that was kept", reason))
+        self.answer(&self.number()?, key)
+    }
+
+    fn earlier(&mut self, key: &str) -> Result<Option<String>, Problem> {
+        let last = self.store.last_collection(&self.tenant, &self.connector);
+        match last.map_err(|reason| lost("find the last one", reason))? {
+            Some(last) => self.answer(&last.number.to_string(), key),
+            None => Ok(None),
+        }
     }
 
     fn keep(&mut self, key: &str, line: &str, at: Timestamp, failed: bool) -> Result<(), Problem> {

@@ -1,11 +1,13 @@
 //! `yagura watch`
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, Read};
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Serialize;
-use yagura_connect::events::{Changes, PollOptions, Polled, Source, Watch, poll};
+use yagura_connect::events::{Changes, LONGEST_MESSAGE, PollOptions, Polled, Source, Watch, poll};
 use yagura_connect::live::Target;
 use yagura_content::Catalogue;
 use yagura_model::{MemoryEstate, Status, Timestamp};
@@ -57,14 +59,46 @@ pub fn run(arguments: &WatchArguments) -> anyhow::Result<Exit> {
     })?
 }
 
+/// Events that somebody hands over on standard input, a body a line.
+const HANDED: &str = "-";
+/// Bodies that wait at most: who hands them over waits then.
+const MOST_HANDED: usize = 1000;
+
+/// Reads bodies of events from standard input until it ends.
+fn handed() -> Receiver<String> {
+    let (give, take) = sync_channel(MOST_HANDED);
+    std::thread::spawn(move || {
+        let mut lines = std::io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            let read = (&mut lines).take(LONGEST_MESSAGE as u64 + 1).read_until(b'\n', &mut line);
+            if read.is_ok_and(|length| length > LONGEST_MESSAGE) && !line.ends_with(b"\n") {
+                output::note(format_args!("warning: an event longer than {LONGEST_MESSAGE} bytes was passed over"));
+                let _ = lines.skip_until(b'\n');
+                continue;
+            }
+            let body = String::from_utf8_lossy(&line).trim().to_owned();
+            if line.is_empty() || (!body.is_empty() && give.send(body).is_err()) {
+                return;
+            }
+        }
+    });
+    take
+}
+
 /// Refuses what cannot be followed before anything is collected.
 fn check_events(kind: &ConnectorKind, events: Option<&str>) -> anyhow::Result<()> {
+    if events == Some(HANDED) {
+        return Ok(());
+    }
     let usable = |source: Result<Source, String>| source.map(drop).map_err(anyhow::Error::msg);
     match (kind, events) {
         (ConnectorKind::Aws { .. }, Some(url)) => usable(Source::sqs("-", "-", url)),
         (ConnectorKind::Gcp { .. }, Some(name)) => usable(Source::pub_sub(name)),
         (ConnectorKind::Azure { .. }, None) => Ok(()),
-        (ConnectorKind::Azure { .. }, Some(_)) => bail!("the Activity Log of Azure needs no --events"),
+        (ConnectorKind::Azure { .. }, Some(_)) => {
+            bail!("the Activity Log of Azure needs no --events; `-` takes Event Grid's from standard input")
+        }
         (ConnectorKind::Aws { .. }, None) => {
             bail!(
                 "name the queue of the events: --events https://sqs.REGION.amazonaws.com/ACCOUNT/NAME (docs/events.md)"
@@ -78,6 +112,9 @@ fn check_events(kind: &ConnectorKind, events: Option<&str>) -> anyhow::Result<()
 
 /// Where the events of a connector come from.
 fn sources(arguments: &WatchArguments, followed: &Followed) -> anyhow::Result<Vec<Source>> {
+    if arguments.events.as_deref() == Some(HANDED) {
+        return Ok(Vec::new());
+    }
     let usable = |source: Result<Source, String>| source.map_err(anyhow::Error::msg);
     let mut sources = Vec::new();
     for target in &followed.targets {
@@ -108,6 +145,21 @@ fn region_of_queue(url: &str) -> Option<&str> {
     host.strip_prefix("sqs.")?.split('.').next()
 }
 
+/// The bodies that were handed over so far, and whether no more will come.
+fn bodies_of(delivered: &Receiver<String>) -> (Vec<String>, bool) {
+    let mut bodies = Vec::new();
+    loop {
+        match delivered.try_recv() {
+            Ok(body) => bodies.push(body),
+            Err(TryRecvError::Empty) => return (bodies, false),
+            Err(TryRecvError::Disconnected) => return (bodies, true),
+        }
+        if bodies.len() >= MOST_HANDED {
+            return (bodies, false);
+        }
+    }
+}
+
 /// A verdict, by recommendation and resource.
 type Verdicts = BTreeMap<(u32, String), (Status, String)>;
 
@@ -120,6 +172,7 @@ struct Follower<'a> {
 impl Follower<'_> {
     async fn follow(&self, followed: Followed, sources: &[Source]) -> anyhow::Result<Exit> {
         let Followed { client, targets, mut estate, since } = followed;
+        let cloud = client.cloud();
         for problem in estate.problems().iter().filter(|problem| problem.incomplete) {
             output::note(format_args!("warning: {problem}"));
         }
@@ -132,11 +185,14 @@ impl Follower<'_> {
             output::note(format_args!("{resources} resources, secure score {}; following", output::percent(score)));
         }
         let (mut incomplete, mut said) = (false, BTreeSet::new());
+        let delivered = (self.arguments.events.as_deref() == Some(HANDED)).then(handed);
         for look in 1.. {
             let mut problems = BTreeSet::new();
             incomplete = false;
+            let (bodies, has_ended) = delivered.as_ref().map(bodies_of).unwrap_or_default();
+            let given = delivered.is_some().then(|| Source::handed(cloud, bodies));
             let mut has_changed = false;
-            for source in sources {
+            for source in sources.iter().chain(&given) {
                 let options = PollOptions {
                     settle: self.arguments.settle,
                     wait_seconds: u32::try_from(self.arguments.every.min(10)).unwrap_or(10),
@@ -154,7 +210,7 @@ impl Follower<'_> {
                 known = verdicts;
             }
             said = problems;
-            if self.arguments.looks.is_some_and(|looks| look >= looks) {
+            if self.arguments.looks.is_some_and(|looks| look >= looks) || has_ended && changes.waiting() == 0 {
                 break;
             }
             tokio::time::sleep(Duration::from_secs(self.arguments.every)).await;

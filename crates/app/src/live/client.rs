@@ -12,6 +12,7 @@ use yagura_cloud::azure::AzureClient;
 use yagura_cloud::gcp::GcpClient;
 use yagura_cloud::{Call, CallFailure, Caller, HttpSettings, Page, RetrySettings};
 use yagura_connect::live::Target;
+use yagura_model::Cloud;
 use yagura_store::{Access, Connector, ConnectorKind, Secret};
 
 /// How a client sends and asks again.
@@ -87,6 +88,15 @@ impl Client {
             Self::Aws(client) => client.whoami().await.map(|identity| identity.arn),
             Self::Azure(client) => client.whoami().await.map(|identity| azure::identity(&identity)),
             Self::Gcp(client) => client.whoami().await.map(|identity| gcp::identity(&identity)),
+        }
+    }
+
+    /// The cloud.
+    pub fn cloud(&self) -> Cloud {
+        match self {
+            Self::Aws(_) => Cloud::Aws,
+            Self::Azure(_) => Cloud::Azure,
+            Self::Gcp(_) => Cloud::Gcp,
         }
     }
 

@@ -1,6 +1,8 @@
 //! `connect` and `--live` against an Azure and a Google Cloud of this machine.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
 
 use serde_json::{Value as Json, json};
 use yagura_fakecloud::{FakeCloud, Fault, Options, Running};
@@ -157,4 +159,52 @@ fn google_cloud_is_assessed_and_a_refused_asset_type_hides_no_other() {
         "{}",
         refused.err
     );
+}
+
+#[test]
+fn events_that_are_handed_over_move_the_verdicts_of_what_they_name() {
+    let cloud = Cloud::start(Options { seed: 40, ..Options::default() });
+    cloud.azure();
+    let id = cloud.running.ids().into_iter().find(|id| id.contains("/storageAccounts/fakestore")).unwrap();
+    let id = id.split("/blobServices").next().unwrap().to_owned();
+    let data = cloud.path("data");
+    let words = "watch az --events - --every 1 --settle 0 --looks 60 -o jsonl --data";
+    let mut args: Vec<&str> = words.split(' ').collect();
+    args.push(data.to_str().unwrap());
+    let mut child =
+        super::command(&args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("following") {
+        line.clear();
+        assert!(said.read_line(&mut line).unwrap() > 0, "it ended early");
+    }
+    let mut account = cloud.running.get(&id).unwrap();
+    let before = account["properties"]["supportsHttpsTrafficOnly"].as_bool().unwrap();
+    account["properties"]["supportsHttpsTrafficOnly"] = (!before).into();
+    cloud.running.put(&id, account);
+    let subscription = "22222222-2222-2222-2222-222222222222";
+    let event = json!([{
+        "id": "e1", "topic": format!("/subscriptions/{subscription}"), "subject": id, "dataVersion": "2",
+        "metadataVersion": "1", "eventType": "Microsoft.Resources.ResourceWriteSuccess",
+        "eventTime": (yagura_model::Timestamp::now() + jiff::SignedDuration::from_secs(1)),
+        "data": {
+            "resourceUri": id, "operationName": "Microsoft.Storage/storageAccounts/write", "status": "Succeeded",
+            "subscriptionId": subscription, "tenantId": TENANT, "resourceProvider": "Microsoft.Storage",
+        },
+    }]);
+    let mut input = child.stdin.take().unwrap();
+    writeln!(input, "no event\n{event}").unwrap();
+    // Nothing more comes: it ends when that is read.
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    let moved = lines(&String::from_utf8(output.stdout).unwrap());
+    let secure_transfer = moved.iter().find(|row| row["key"] == super::SECURE_TRANSFER);
+    let words = if before { ["healthy", "unhealthy"] } else { ["unhealthy", "healthy"] };
+    let found = secure_transfer.map(|row| [row["before"].as_str().unwrap(), row["now"].as_str().unwrap()]);
+    assert_eq!(found, Some(words), "{moved:?}\n{rest}");
+    assert!(moved.iter().all(|row| row["resource"].as_str().unwrap().eq_ignore_ascii_case(&id)), "{moved:?}");
+    assert!(rest.contains("none of the known forms"), "what is no event is said: {rest}");
 }

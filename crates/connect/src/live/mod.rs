@@ -16,7 +16,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt};
 use serde_json::{Map, Value as Json, json};
 use yagura_cloud::{Call, CallFailure, Caller, FailureKind, Page};
 use yagura_content::ResourceType;
-use yagura_model::{Checkpoints, Document, Kind, NoCheckpoints, Problem, Sink, Timestamp};
+use yagura_model::{Checkpoints, Cloud, Document, Kind, NoCheckpoints, Problem, Sink, Timestamp};
 
 use crate::export::{FileState, ReadSummary, Reader, Wanted};
 
@@ -51,6 +51,8 @@ pub struct Progress {
     pub answered: u64,
     /// Pages taken from an earlier, unfinished collection.
     pub resumed: u64,
+    /// Pages whose answer never changes, taken from the last collection.
+    pub reused: u64,
     /// Calls that failed.
     pub failed: u64,
     /// Calls known to be left.
@@ -157,6 +159,8 @@ struct Run<'r> {
     goes_on: bool,
     /// Whether answers can be kept.
     keeps: bool,
+    /// Operations whose answers never change.
+    immutable: HashSet<(Cloud, &'r str, &'r str)>,
     checkpoints: &'r mut dyn Checkpoints,
     /// The region that global AWS services are asked in, by account.
     homes: BTreeMap<String, String>,
@@ -188,6 +192,7 @@ impl<'r> Run<'r> {
             given: HashMap::new(),
             goes_on: false,
             keeps: true,
+            immutable: plan::immutable(types),
             checkpoints,
             homes,
             asked: HashSet::new(),
@@ -228,6 +233,27 @@ impl<'r> Run<'r> {
         })
     }
 
+    /// Takes the answer of the last collection to a call whose answer never changes; false = it must be asked.
+    fn take_earlier(&mut self, asked: &Asked, options: &mut CollectOptions<'_>) -> bool {
+        let call = &asked.call;
+        // Who begins anew wants every answer anew.
+        if options.oldest_kept > options.now || !self.immutable.contains(&(call.cloud, &call.service, &call.operation))
+        {
+            return false;
+        }
+        let key = call.key();
+        let Ok(Some(line)) = self.checkpoints.earlier(&key) else { return false };
+        if self.keeps
+            && let Err(problem) = self.checkpoints.keep(&key, &line, self.now, false)
+        {
+            self.keeps = false;
+            self.problems.push(problem);
+        }
+        self.progress.reused += 1;
+        self.take_line(asked, &line, options);
+        true
+    }
+
     /// Asks what is in the queue and what follows from it, until nothing is left.
     async fn ask<C: Caller>(&mut self, caller: &C, options: &mut CollectOptions<'_>) {
         let mut under_way = FuturesUnordered::new();
@@ -239,6 +265,7 @@ impl<'r> Run<'r> {
                         self.progress.resumed += 1;
                         self.take_line(&next, &line, options);
                     }
+                    None if self.take_earlier(&next, options) => {}
                     None => under_way.push(async move { (caller.call(&next.call).await, next) }),
                 }
             }
@@ -321,7 +348,11 @@ impl<'r> Run<'r> {
         let again = again_of(&document);
         let limit = asked.seed.and_then(|seed| self.limits.get(seed)).cloned().flatten();
         self.reader.limit(limit);
-        self.reader.document(document, self.progress.answered + self.progress.resumed, &mut self.file);
+        self.reader.document(
+            document,
+            self.progress.answered + self.progress.resumed + self.progress.reused,
+            &mut self.file,
+        );
         if let Some(Json::Object(next)) = next {
             if asked.page >= options.most_pages {
                 let message =

@@ -1,6 +1,6 @@
 //! What a collection asks first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use serde_json::{Map, Value as Json, json};
 use yagura_cloud::Call;
@@ -79,6 +79,15 @@ pub(super) fn call_of(follow_up: FollowUp, homes: &BTreeMap<String, String>) -> 
         operation: follow_up.operation,
         params: follow_up.params,
     }
+}
+
+/// The operations whose answers about one resource never change.
+pub(super) fn immutable(types: &BTreeMap<Kind, ResourceType>) -> HashSet<(Cloud, &str, &str)> {
+    let attached = types.values().flat_map(|described| described.attached.values().map(|call| (described.cloud, call)));
+    attached
+        .filter(|(_, call)| call.immutable)
+        .filter_map(|(cloud, call)| Some((cloud, call.service.as_deref()?, call.operation.as_deref()?)))
+        .collect()
 }
 
 /// How a recorded answer names a scope.

@@ -118,6 +118,8 @@ fn the_last_finished_collection_counts_until_a_later_one_is_finished() {
     collect(&["one", "failed call"], 10, true);
     assert_eq!(answers(&store, "c"), ["one", "failed call"]);
     collect(&["two"], 20, false);
+    let mut run = store.checkpoints(DEFAULT_TENANT, "c");
+    assert_eq!((run.earlier("one"), run.earlier("failed call")), (Ok(Some("one".to_owned())), Ok(None)));
     assert_eq!(answers(&store, "c"), ["one", "failed call"], "the second one is not done");
     collect(&["three"], 30, true);
     assert_eq!(answers(&store, "c"), ["three"]);

@@ -246,6 +246,8 @@ fn a_list_that_never_ends_is_given_up_and_said() {
 struct Kept {
     lines: Vec<(String, String)>,
     failed: Vec<String>,
+    /// Those of the last collection that was finished.
+    earlier: Vec<(String, String)>,
     finished: bool,
 }
 
@@ -256,6 +258,10 @@ impl Checkpoints for Kept {
 
     fn kept(&mut self, key: &str) -> Result<Option<String>, Problem> {
         Ok(self.lines.iter().find(|(kept, _)| kept == key).map(|(_, line)| line.clone()))
+    }
+
+    fn earlier(&mut self, key: &str) -> Result<Option<String>, Problem> {
+        Ok(self.earlier.iter().find(|(kept, _)| kept == key).map(|(_, line)| line.clone()))
     }
 
     fn keep(&mut self, key: &str, line: &str, _at: Timestamp, failed: bool) -> Result<(), Problem> {
@@ -585,4 +591,49 @@ fn an_answer_is_read_for_the_use_that_it_was_asked_for() {
     let mut ids: Vec<_> = estate.resources().iter().map(|resource| resource.id.to_string()).collect();
     ids.sort();
     assert_eq!(ids, ["public-snapshot/b", "snapshot/a", "snapshot/b"]);
+}
+
+#[test]
+fn an_answer_that_never_changes_is_taken_from_the_last_collection() {
+    let file = "
+kind: AWS::ECS::TaskDefinition
+cloud: aws
+title: { en: Task definition }
+category: container
+id: '{@}'
+list: { service: ecs, operation: ListTaskDefinitions, scope: regional, items: arns }
+attached:
+  Describe: { service: ecs, operation: Describe, params: { name: '{@}' }, immutable: true, permissions: { none: test } }
+  Tags: { service: ecs, operation: Tags, params: { name: '{@}' }, permissions: { none: test } }
+permissions: { none: test }
+";
+    let catalogue = catalogue_of(&[("resource-types/aws/ecs/task-definition.yaml", file)]);
+    let targets = [Target::Aws { account: "1".into(), regions: vec!["r-1".into()], home: "r-1".into() }];
+    let cloud = |arns: &[&str]| {
+        let mut cloud = Played::default().with("ecs:ListTaskDefinitions r-1 {}", json!({ "arns": arns }), None);
+        for arn in arns {
+            for operation in ["Describe", "Tags"] {
+                let call = format!("ecs:{operation} r-1 {}", json!({ "name": arn }));
+                cloud = cloud.with(&call, json!({ "of": arn }), None);
+            }
+        }
+        cloud
+    };
+    let run = |cloud: &Played, kept: &mut Kept, options: CollectOptions<'_>| {
+        let mut builder = EstateBuilder::new();
+        let types = catalogue.resource_types();
+        let collected = futures_executor::block_on(collect(cloud, &targets, types, &mut builder, kept, options));
+        (content(&builder.finish(catalogue.kinds())), collected.progress.reused)
+    };
+    let mut first = Kept::default();
+    run(&cloud(&["a"]), &mut first, options());
+    let mut second = Kept { earlier: first.lines, ..Kept::default() };
+    let later = cloud(&["a", "b"]);
+    let (estate, reused) = run(&later, &mut second, options());
+    let calls = later.asked();
+    assert_eq!((reused, calls.len()), (1, 4), "the list, both tags, and what is new: {calls:?}");
+    assert_eq!(second.lines.len(), 5, "it belongs to this collection too");
+    let anew = CollectOptions { oldest_kept: Timestamp::MAX, ..options() };
+    let whole = run(&cloud(&["a", "b"]), &mut Kept { earlier: second.lines, ..Kept::default() }, anew);
+    assert_eq!(whole, (estate, 0), "whoever begins anew asks for everything");
 }
