@@ -86,3 +86,17 @@ fn packing_twice_is_unpacked_once() {
     assert!(names(&estate).is_empty());
     assert!(problems(&estate, folder.path()).iter().any(|problem| problem.starts_with("twice:1: ")));
 }
+
+#[test]
+fn a_stream_is_unpacked_as_a_file_is() {
+    let plain = account("a");
+    for (what, packed) in [("gzip", gzip(plain.as_bytes())), ("zstd", zstd(plain.as_bytes())), ("plain", plain.into())]
+    {
+        let mut builder = EstateBuilder::new();
+        let types = catalogue().resource_types();
+        let options = ReadOptions::default();
+        yagura_connect::export::read_stream(what, packed.as_slice(), types, &mut builder, &options);
+        let estate = builder.finish(catalogue().kinds());
+        assert_eq!((names(&estate), problems(&estate, Path::new(""))), (vec!["a".to_owned()], vec![]), "{what}");
+    }
+}
