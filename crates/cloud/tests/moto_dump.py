@@ -360,6 +360,9 @@ class Dump:
             for kind in types:
                 for item in items.get(kind["kind"], [])[:MOST_ITEMS]:
                     for attached in (kind.get("attached") or {}).values():
+                        # What is worked out from the whole estate is no call.
+                        if attached.get("derived"):
+                            continue
                         params = filled(attached.get("params") or {}, item, region, {})
                         if params is not None:
                             self.call(attached["service"], attached["operation"], region, params)

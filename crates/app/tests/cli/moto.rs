@@ -61,6 +61,10 @@ fn answers(folder: &Path) -> BTreeMap<String, String> {
     let mut answers = BTreeMap::new();
     for line in text.lines() {
         let mut answer: Json = serde_json::from_str(line).unwrap();
+        // How far the report is depends on who has asked before.
+        if answer["operation"] == "GenerateCredentialReport" {
+            continue;
+        }
         let key = ["region", "service", "operation", "params"].map(|part| answer[part].to_string()).join(" ");
         answer["observedAt"] = Json::Null;
         forget_moments(&mut answer);
@@ -218,7 +222,7 @@ fn failures_that_pass_change_nothing() {
     assert_same(&plain, &failing, "every tenth request failed");
     assert!(failed * 11 > with_failures, "{failed} of {with_failures} failed");
     // One request a page and no more: asking who one is comes on top.
-    let ideal = plain.len() as f64;
+    let ideal = plain.len() as f64 + 1.0; // with the report that is left out above
     eprintln!("{requests} requests for {ideal} pages; {with_failures} with {failed} failures");
     assert!(requests as f64 <= ideal * 1.05, "{requests} requests for {ideal} pages");
 }
