@@ -1,6 +1,6 @@
 //! Loads content and an estate and assesses it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
@@ -139,32 +139,28 @@ impl Loaded {
     /// said once.
     pub fn failed_kinds(&self) -> Vec<FailedKind> {
         let mut kinds: Vec<(FailedKind, Vec<String>, usize)> = Vec::new();
+        let mut places = HashMap::new();
         for (kind, place, cause) in self.estate.failed_listings() {
             let region = place.region.as_deref();
             let mut cause = cause.to_string();
             if let Some(region) = region {
                 cause = cause.replacen(&format!(" in {region}"), "", 1);
             }
-            let (kind, scope) = (kind.to_string(), place.scope.id().to_owned());
-            let is_it = |(own, _, _): &&mut (FailedKind, Vec<String>, usize)| {
-                (own.kind == kind && own.place == scope) && own.cause == cause
-            };
-            match kinds.iter_mut().find(is_it) {
-                Some((_, regions, parts)) => {
-                    regions.extend(region.map(str::to_owned));
-                    *parts += 1;
-                }
-                None => {
-                    let regions = region.map(str::to_owned).into_iter().collect();
-                    kinds.push((FailedKind { kind, place: scope, cause }, regions, 1));
-                }
-            }
+            let own = FailedKind { kind: kind.to_string(), place: place.scope.id().to_owned(), cause };
+            let position = *places.entry(own.clone()).or_insert_with(|| {
+                kinds.push((own, Vec::new(), 0));
+                kinds.len() - 1
+            });
+            let (_, regions, parts) = &mut kinds[position];
+            regions.extend(region.map(str::to_owned));
+            *parts += 1;
         }
         kinds.into_iter().map(|(own, regions, parts)| own.within(&regions, parts)).collect()
     }
 }
 
 /// A kind that could not be listed somewhere.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct FailedKind {
     pub kind: String,
     /// The scope, with the regions.

@@ -3,9 +3,31 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::{HttpSettings, LimiterSettings, RetrySettings};
+
+/// HTTP to this machine.
+pub fn http_here() -> HttpSettings {
+    HttpSettings { allow_private: true, ..HttpSettings::default() }
+}
+
+/// As many tries as ever, without the waits.
+pub fn quick_retries() -> RetrySettings {
+    RetrySettings {
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(2),
+        ..RetrySettings::default()
+    }
+}
+
+/// Limits that no test meets by accident.
+pub fn wide_limits() -> LimiterSettings {
+    LimiterSettings { rate: 1000.0, burst: 1000.0, slowest: 1000.0, ..LimiterSettings::default() }
+}
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]

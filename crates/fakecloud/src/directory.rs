@@ -229,8 +229,6 @@ fn selected(item: Json, kind: &str, select: Option<&str>) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Bytes;
-    use axum::http::{HeaderMap, HeaderValue, Method};
 
     use super::*;
     use crate::options::Options;
@@ -248,10 +246,7 @@ mod tests {
     }
 
     fn ask(state: &mut State, uri: &str) -> (u16, Json) {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_static("Bearer any"));
-        let request = Request::new(Method::GET, "https", &uri.parse().unwrap(), headers, Bytes::new());
-        let reply = answer(state, &request).unwrap_or_else(|refused| refused);
+        let reply = answer(state, &Request::of_anybody(uri)).unwrap_or_else(|refused| refused);
         (reply.status, reply.body.unwrap())
     }
 

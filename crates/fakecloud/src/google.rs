@@ -239,8 +239,6 @@ fn is_own_jwt(state: &State, token: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Bytes;
-    use axum::http::{HeaderMap, HeaderValue};
 
     use super::*;
     use crate::options::Options;
@@ -264,10 +262,7 @@ mod tests {
     }
 
     fn ask(state: &mut State, uri: &str) -> (u16, Json) {
-        let mut headers = HeaderMap::new();
-        headers.insert("authorization", HeaderValue::from_static("Bearer any"));
-        let request = Request::new(Method::GET, "https", &uri.parse().unwrap(), headers, Bytes::new());
-        let reply = answer(state, &request).unwrap_or_else(|refused| refused);
+        let reply = answer(state, &Request::of_anybody(uri)).unwrap_or_else(|refused| refused);
         (reply.status, reply.body.unwrap())
     }
 

@@ -43,6 +43,14 @@ impl Request {
         }
     }
 
+    /// A GET with some token, for tests of single services.
+    #[cfg(test)]
+    pub(crate) fn of_anybody(uri: &str) -> Self {
+        let token = axum::http::HeaderValue::from_static("Bearer any");
+        let headers = HeaderMap::from_iter([(axum::http::header::AUTHORIZATION, token)]);
+        Self::new(Method::GET, "https", &uri.parse().unwrap_or_default(), headers, Bytes::new())
+    }
+
     /// A parameter of the address; Azure compares their names without case.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));

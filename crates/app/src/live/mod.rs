@@ -13,9 +13,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use jiff::SignedDuration;
 use yagura_connect::export::ReadSummary;
-use yagura_connect::live::{CollectOptions, Progress, Replay, Target, collect, read_kept};
+use yagura_connect::live::{CollectOptions, Progress, Replay, Target, collect, lost_line, read_kept};
 use yagura_content::Catalogue;
-use yagura_model::{Checkpoints, EstateBuilder, MemoryEstate, NoCheckpoints, Problem, Sink, Timestamp};
+use yagura_model::{EstateBuilder, MemoryEstate, NoCheckpoints, Problem, Sink, Timestamp};
 use yagura_store::{Connector, DEFAULT_TENANT, Store};
 
 use crate::args::LiveArguments;
@@ -35,9 +35,6 @@ pub const AT_ONCE: usize = 48;
 const MOST_PAGES: usize = 10_000;
 /// Answers of an interrupted collection are gone on with for this long: page tokens of the clouds live about as long.
 const GOES_ON_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How a kept line begins that is no answer: something that could not be found out before the collection.
-const LOST: &str = "lost: ";
 
 /// Runs what waits for the network: one thread, since the work beside waiting is reading answers one after the other.
 pub fn block_on<T>(future: impl Future<Output = T>) -> anyhow::Result<T> {
@@ -64,12 +61,13 @@ fn options<'p>(now: Timestamp) -> CollectOptions<'p> {
         most_pages: MOST_PAGES,
         now,
         oldest_kept: now - GOES_ON_FOR,
+        lost: &[],
         progress: None,
         record: None,
     }
 }
 
-fn replay(folder: &std::path::Path, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
+fn replay(folder: &Path, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
     let (replay, problems) =
         Replay::read(folder).with_context(|| format!("could not read the recording {}", folder.display()))?;
     let targets = replay.targets();
@@ -100,29 +98,13 @@ fn kept(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow
         if !quiet {
             output::note(format_args!("{name} as it was at {}", last.began_at));
         }
-        let mut problems = Vec::new();
         let summary = read_kept(catalogue.resource_types(), &mut builder, |take| {
-            let lost = |message: String| Problem::lost(format!("connector {name}"), None, message);
-            let answers = store.each_answer(DEFAULT_TENANT, last.number, &mut |line| match line.strip_prefix(LOST) {
-                Some(message) => problems.push(lost(message.to_owned())),
-                None => take(line),
-            });
-            answers.map_err(|error| lost(error.to_string()))
+            let lost = |error| Problem::lost(format!("connector {name}"), None, format!("{error}"));
+            store.each_answer(DEFAULT_TENANT, last.number, take).map_err(lost)
         });
-        problems.into_iter().for_each(|problem| builder.problem(problem));
-        sum = added(sum, summary);
+        sum = sum + summary;
     }
     Ok((builder.finish(catalogue.kinds()), sum))
-}
-
-fn added(sum: ReadSummary, own: ReadSummary) -> ReadSummary {
-    ReadSummary {
-        files: sum.files + own.files,
-        skipped_files: sum.skipped_files + own.skipped_files,
-        records: sum.records + own.records,
-        resources: sum.resources + own.resources,
-        bytes: sum.bytes + own.bytes,
-    }
 }
 
 fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow::Result<(MemoryEstate, ReadSummary)> {
@@ -139,7 +121,7 @@ fn ask(arguments: &LiveArguments, catalogue: &Catalogue, quiet: bool) -> anyhow:
     });
     let sums = block_on(futures_util::future::join_all(asked))?;
     bar.clear();
-    let summary = sums.into_iter().fold(ReadSummary::default(), added);
+    let summary = sums.into_iter().fold(ReadSummary::default(), |sum, own| sum + own);
     Ok((builder.into_inner().finish(catalogue.kinds()), summary))
 }
 
@@ -197,10 +179,21 @@ impl Asked<'_> {
         match self.sign_in().await {
             Ok((client, reached)) => self.collect(&client, &reached).await,
             Err(error) => {
-                self.problem(format!("{error:#}; nothing of it was read"));
+                let lost = self.lost(format!("{error:#}; nothing of it was read"));
+                if let Some(Err(error)) = self.record.map(|folder| self.record_lost(folder, &lost)) {
+                    self.not_recorded(&error);
+                }
+                self.say(lost);
                 ReadSummary::default()
             }
         }
+    }
+
+    /// A recording that says that nothing was read, so that it is not taken for one of a connector that was not asked.
+    fn record_lost(&self, folder: &Path, lost: &Problem) -> anyhow::Result<()> {
+        let mut recording = Recording::new(folder, &self.connector.name)?;
+        recording.line(&lost_line(lost))?;
+        Ok(recording.finish()?)
     }
 
     async fn collect(&self, client: &Client, reached: &Targets) -> ReadSummary {
@@ -208,7 +201,7 @@ impl Asked<'_> {
         let mut recording = match self.record.map(|folder| Recording::new(folder, name)) {
             Some(Ok(recording)) => Some(recording),
             Some(Err(error)) => {
-                self.problem(format!("the recording could not be written: {error:#}"));
+                self.not_recorded(&error);
                 None
             }
             None => None,
@@ -218,37 +211,41 @@ impl Asked<'_> {
         let mut checkpoints = self.store.checkpoints(DEFAULT_TENANT, &self.connector.id);
         let mut sink = SharedSink(self.builder);
         let mut write = |line: &str| recording.as_mut().map_or(Ok(()), |recording| recording.line(line));
-        let mut options = CollectOptions { progress: Some(&say), record: Some(&mut write), ..options(now) };
+        let lost: Vec<Problem> = reached.lost.iter().map(|message| self.lost(message.clone())).collect();
+        let mut options =
+            CollectOptions { lost: &lost, progress: Some(&say), record: Some(&mut write), ..options(now) };
         if self.anew {
             options.oldest_kept = Timestamp::MAX;
         }
         let types = self.catalogue.resource_types();
         let summary = collect(client, &reached.targets, types, &mut sink, &mut checkpoints, options).await;
-        for (number, message) in reached.lost.iter().enumerate() {
-            let kept = checkpoints.keep(&format!("{LOST}{number}"), &format!("{LOST}{message}"), now, true);
-            kept.err().into_iter().for_each(|problem| self.builder.borrow_mut().problem(problem));
-        }
         if summary.progress.resumed > 0 && !self.quiet {
             let resumed = summary.progress.resumed;
             output::note(format_args!("{name}: went on with {resumed} answers of a collection that was interrupted"));
         }
         if let Some(Err(error)) = recording.map(Recording::finish) {
-            self.problem(format!("the recording could not be written: {error}"));
+            self.not_recorded(&error.into());
         }
         summary.read
     }
 
-    /// Signs in and says what the connector reaches. What of it could not be found out is a problem of the estate.
+    /// Signs in and says what the connector reaches.
     async fn sign_in(&self) -> anyhow::Result<(Client, Targets)> {
         let credential = self.store.credential(DEFAULT_TENANT, &self.connector.id)?;
         let client = Client::new(self.connector, credential, Patience::Collection)?;
         let reached = client.targets(self.connector).await?;
-        reached.lost.iter().for_each(|message| self.problem(message.clone()));
         Ok((client, reached))
     }
 
-    fn problem(&self, message: String) {
-        let source = format!("connector {}", self.connector.name);
-        self.builder.borrow_mut().problem(Problem::lost(source, None, message));
+    fn lost(&self, message: String) -> Problem {
+        Problem::lost(format!("connector {}", self.connector.name), None, message)
+    }
+
+    fn not_recorded(&self, error: &anyhow::Error) {
+        self.say(self.lost(format!("the recording could not be written: {error:#}")));
+    }
+
+    fn say(&self, problem: Problem) {
+        self.builder.borrow_mut().problem(problem);
     }
 }

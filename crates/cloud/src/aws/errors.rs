@@ -77,14 +77,11 @@ const DENIED: [&str; 12] = [
     "ExplicitDeny",
     "KMSAccessDeniedException",
 ];
-const NOT_OFFERED: [&str; 9] = [
+const NOT_OFFERED: [&str; 6] = [
     "OptInRequired",
     "SubscriptionRequiredException",
     "SubscriptionRequired",
     "RegionDisabledException",
-    "UnknownOperationException",
-    "UnknownOperation",
-    "InvalidAction",
     "NotSubscribedException",
     "EndpointNotAvailable",
 ];
@@ -204,6 +201,9 @@ mod tests {
             (400, "AWS.SimpleQueueService.NonExistentQueue", "", FailureKind::NotFound),
             (400, "AWSOrganizationsNotInUseException", "", FailureKind::NotFound),
             (403, "OptInRequired", "", FailureKind::NotOffered),
+            // A service that does not know the question says nothing about what there is.
+            (400, "UnknownOperationException", "", FailureKind::Refused),
+            (400, "InvalidAction", "", FailureKind::Refused),
             (403, "InvalidAccessException", "Account 1 is not subscribed to AWS Security Hub", FailureKind::NotOffered),
             (403, "AccessDeniedException", "Macie is not enabled", FailureKind::NotOffered),
             (400, "ValidationError", "", FailureKind::Refused),

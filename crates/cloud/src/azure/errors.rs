@@ -49,7 +49,7 @@ const DENIED: [&str; 7] = [
     // Resource Graph: none of the subscriptions may be read.
     "NoValidSubscriptionsInQueryRequest",
 ];
-const NOT_OFFERED: [&str; 8] = [
+const NOT_OFFERED: [&str; 7] = [
     "SubscriptionNotRegistered",
     "MissingSubscriptionRegistration",
     "NoRegisteredProviderFound",
@@ -57,8 +57,6 @@ const NOT_OFFERED: [&str; 8] = [
     "LocationNotAvailable",
     "InvalidResourceNamespace",
     "FeatureNotSupportedInRegion",
-    // Microsoft Graph: the tenant has no licence for the report.
-    "Authentication_RequestFromNonPremiumTenantOrB2CTenant",
 ];
 
 /// An error, as an answer says it.
@@ -200,7 +198,8 @@ mod tests {
             (409, "MissingSubscriptionRegistration", FailureKind::NotOffered),
             (404, "SubscriptionNotRegistered", FailureKind::NotOffered),
             (400, "LocationNotAvailableForResourceType", FailureKind::NotOffered),
-            (403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", FailureKind::NotOffered),
+            // No licence for the report does not mean that nobody has registered: nothing is known.
+            (403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", FailureKind::Denied),
             (404, "ResourceNotFound", FailureKind::NotFound),
             (404, "NotFound", FailureKind::NotFound),
             (400, "ParentResourceNotFound", FailureKind::NotFound),

@@ -211,6 +211,7 @@ async fn read_due<C: Caller>(
         most_pages: options.most_pages,
         now,
         oldest_kept: now,
+        lost: &[],
         progress: None,
         record: options.record,
     };

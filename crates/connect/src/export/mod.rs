@@ -62,6 +62,20 @@ pub struct ReadSummary {
     pub bytes: u64,
 }
 
+impl std::ops::Add for ReadSummary {
+    type Output = Self;
+
+    fn add(self, own: Self) -> Self {
+        Self {
+            files: self.files + own.files,
+            skipped_files: self.skipped_files + own.skipped_files,
+            records: self.records + own.records,
+            resources: self.resources + own.resources,
+            bytes: self.bytes + own.bytes,
+        }
+    }
+}
+
 /// Problems of one file that are said one by one.
 const MOST_PROBLEMS: usize = 100;
 /// Records without meaning after which a file of a folder is taken for no export.
@@ -251,6 +265,11 @@ impl<'a> Reader<'a> {
             Shape::AzureRow => self.azure_row(document, None, record, Some(file)),
             Shape::GoogleAsset => self.google_asset(document.root(), record, file),
             Shape::RecordedAnswer => self.recorded_answer(document.root(), record, file),
+            Shape::Lost(message) => {
+                let source = document.root().get("source").and_then(Value::as_str).unwrap_or_default();
+                self.sink.problem(Problem::lost(source, None, message));
+                Ok(())
+            }
             Shape::Page(list) => {
                 for (name, value) in
                     document.root().entries().filter(|(_, value)| !value.is_array() && !value.is_object())
@@ -410,6 +429,8 @@ enum Shape<'a> {
     AzureRow,
     GoogleAsset,
     RecordedAnswer,
+    /// What a collection could not find out.
+    Lost(&'a str),
     /// One page of an answer, on one line.
     Page(Value<'a>),
     Unknown,
@@ -420,6 +441,9 @@ impl<'a> Shape<'a> {
         let text = |name: &str| root.get(name).and_then(Value::as_str);
         if text("cloud").is_some() && text("operation").is_some() {
             return Self::RecordedAnswer;
+        }
+        if let Some(message) = text("lost").filter(|_| text("source").is_some()) {
+            return Self::Lost(message);
         }
         if text("assetType").or_else(|| text("asset_type")).is_some() && text("name").is_some() {
             return Self::GoogleAsset;

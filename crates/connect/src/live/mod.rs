@@ -33,8 +33,11 @@ pub struct CollectOptions<'p> {
     pub most_pages: usize,
     /// The moment that answers are stamped with.
     pub now: Timestamp,
-    /// Kept answers of an unfinished collection are gone on with if they are not older than this.
+    /// Kept answers of an unfinished collection are gone on with if they are not older than this. Later than `now` =
+    /// everything is asked anew.
     pub oldest_kept: Timestamp,
+    /// What could not be found out before: it leaves the result incomplete, and is kept and recorded with it.
+    pub lost: &'p [Problem],
     /// Is told how far it is.
     pub progress: Option<&'p dyn Fn(Progress)>,
     /// Receives every line as it is read, for recordings.
@@ -81,6 +84,9 @@ pub async fn collect<C: Caller>(
 ) -> CollectSummary {
     let mut run = Run::new(types, sink, checkpoints, plan::homes(targets), options.now);
     run.go_on(options.now, options.oldest_kept);
+    for (number, problem) in options.lost.iter().enumerate() {
+        run.take_lost(number, problem, &mut options);
+    }
     for target in targets {
         for call in plan::calls(target, types) {
             run.enqueue(call, 1);
@@ -88,6 +94,11 @@ pub async fn collect<C: Caller>(
     }
     run.ask(caller, &mut options).await;
     run.finish()
+}
+
+/// A line of a recording that says what could not be found out: `{"lost": "...", "source": "..."}`.
+pub fn lost_line(problem: &Problem) -> String {
+    json!({ "lost": problem.message, "source": problem.source }).to_string()
 }
 
 /// Reads the answers of a collection that were kept, as [`collect`] read them. `each` hands every line on.
@@ -243,15 +254,40 @@ impl<'r> Run<'r> {
         }
         let key = call.key();
         let Ok(Some(line)) = self.checkpoints.earlier(&key) else { return false };
+        self.keep(&key, &line, false);
+        self.progress.reused += 1;
+        self.take_line(asked, &line, options);
+        true
+    }
+
+    /// Says what could not be found out before, as a line like the others. It is found out again when the collection goes
+    /// on, as what failed is.
+    fn take_lost(&mut self, number: usize, problem: &Problem, options: &mut CollectOptions<'_>) {
+        let line = lost_line(problem);
+        self.keep(&format!("lost {number}"), &line, true);
+        self.record(&line, options);
+        if let Ok(document) = Document::parse(line.as_bytes()) {
+            self.reader.document(document, 0, &mut self.file);
+        }
+    }
+
+    /// Keeps a line. What cannot be kept is said once: a disk that is full stays full.
+    fn keep(&mut self, key: &str, line: &str, failed: bool) {
         if self.keeps
-            && let Err(problem) = self.checkpoints.keep(&key, &line, self.now, false)
+            && let Err(problem) = self.checkpoints.keep(key, line, self.now, failed)
         {
             self.keeps = false;
             self.problems.push(problem);
         }
-        self.progress.reused += 1;
-        self.take_line(asked, &line, options);
-        true
+    }
+
+    fn record(&mut self, line: &str, options: &mut CollectOptions<'_>) {
+        if let Some(record) = options.record.as_mut()
+            && let Err(error) = record(line)
+        {
+            self.problems.push(Problem::lost("recording", None, format!("could not be written: {error}")));
+            options.record = None;
+        }
     }
 
     /// Asks what is in the queue and what follows from it, until nothing is left.
@@ -318,24 +354,13 @@ impl<'r> Run<'r> {
             self.not_whole(asked, failure.clone());
         }
         let line = line_of(&asked.call, &outcome, self.now).to_string();
-        if self.keeps
-            && let Err(problem) = self.checkpoints.keep(&asked.call.key(), &line, self.now, has_failed)
-        {
-            // Said once: a disk that is full stays full.
-            self.keeps = false;
-            self.problems.push(problem);
-        }
+        self.keep(&asked.call.key(), &line, has_failed);
         self.take_line(asked, &line, options);
     }
 
     /// Reads one line and asks for what follows from it.
     fn take_line(&mut self, asked: &Asked, line: &str, options: &mut CollectOptions<'_>) {
-        if let Some(record) = options.record.as_mut()
-            && let Err(error) = record(line)
-        {
-            self.problems.push(Problem::lost("recording", None, format!("could not be written: {error}")));
-            options.record = None;
-        }
+        self.record(line, options);
         let document = match Document::parse(line.as_bytes()) {
             Ok(document) => document,
             Err(error) => {
@@ -354,13 +379,14 @@ impl<'r> Run<'r> {
             &mut self.file,
         );
         if let Some(Json::Object(next)) = next {
-            if asked.page >= options.most_pages {
-                let message =
-                    format!("{} has more than {} pages; the rest was not asked for", asked.call, options.most_pages);
-                self.not_whole(asked, unreadable("TooManyPages", &message));
-                self.problems.push(Problem::lost("collection", None, message));
+            let call = asked.call.with(&next);
+            if asked.page < options.most_pages {
+                self.enqueue_page(call, asked.page + 1, asked.seed);
             } else {
-                self.enqueue_page(asked.call.with(&next), asked.page + 1, asked.seed);
+                // The page that is not asked for has failed, so that its place does not count as listed.
+                let message = format!("there are more than {} pages; the rest was not asked for", options.most_pages);
+                let beyond = Asked { call, page: asked.page + 1, seed: asked.seed };
+                self.take_outcome(&beyond, Err(unreadable("TooManyPages", &message)), options);
             }
         }
         for follow_up in self.reader.take_follow_ups() {
@@ -405,10 +431,10 @@ fn unreadable(code: &str, message: &str) -> CallFailure {
     CallFailure { kind: FailureKind::Unreadable, code: code.to_owned(), message: message.to_owned() }
 }
 
-/// Whether a failure means that the place holds nothing. The inventory itself is not such a place: without it, nothing
-/// is known.
+/// Whether a failure means that the place holds nothing. Google speaks of the project that pays for the call, not of the
+/// one that is asked about: there, nothing is known.
 fn is_not_there(call: &Call, failure: &CallFailure) -> bool {
-    failure.kind == FailureKind::NotOffered && call.service != "cloudasset"
+    failure.kind == FailureKind::NotOffered && call.cloud != Cloud::Gcp
 }
 
 /// The parts in which a line says that its call is asked again.

@@ -56,6 +56,13 @@ struct Head {
     observed_at: Option<Timestamp>,
 }
 
+/// What the recorded collection could not find out.
+#[derive(Deserialize)]
+struct Lost {
+    lost: String,
+    source: String,
+}
+
 impl Replay {
     /// Reads every `.jsonl` file of a folder. What is no recorded answer is said and left out.
     pub fn read(folder: &Path) -> std::io::Result<(Self, Vec<Problem>)> {
@@ -86,7 +93,9 @@ impl Replay {
                 start += length as u64 + skip_line(&mut lines)?;
                 continue;
             }
-            if !line.trim_ascii().is_empty()
+            if let Ok(Lost { lost: message, source }) = serde_json::from_slice(&line) {
+                problems.push(Problem::lost(source, None, message));
+            } else if !line.trim_ascii().is_empty()
                 && let Err(reason) = self.index(&line, Stored::File { file, start, length })
             {
                 lost(reason);

@@ -81,6 +81,7 @@ async fn an_account_in_moto_is_followed_through_its_queue() {
             most_pages: 100,
             now: now(),
             oldest_kept: now(),
+            lost: &[],
             progress: None,
             record: None,
         };

@@ -1,11 +1,9 @@
-use std::time::Duration;
-
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
 use crate::aws::credentials::AwsCredentials;
 use crate::retry::CallCounts;
-use crate::testing::{Reply, Seen, Server};
+use crate::testing::{Reply, Seen, Server, http_here, quick_retries, wide_limits};
 
 const OWN: &str = "123456789012";
 const OTHER: &str = "210987654321";
@@ -16,13 +14,9 @@ fn client(server: &Server, change: impl FnOnce(&mut AwsSettings)) -> AwsClient {
         region: Some("eu-west-1".to_owned()),
         endpoint_override: Some(server.url.clone()),
         environment: Environment::default(),
-        http: HttpSettings { allow_private: true, ..HttpSettings::default() },
-        retries: RetrySettings {
-            first_wait: Duration::from_millis(1),
-            longest_wait: Duration::from_millis(2),
-            ..RetrySettings::default()
-        },
-        limits: LimiterSettings { rate: 1000.0, burst: 1000.0, slowest: 1000.0, ..LimiterSettings::default() },
+        http: http_here(),
+        retries: quick_retries(),
+        limits: wide_limits(),
         ..AwsSettings::of_process()
     };
     change(&mut settings);

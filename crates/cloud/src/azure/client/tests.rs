@@ -1,6 +1,6 @@
 use super::*;
 use crate::secret::Secret;
-use crate::testing::{Reply, Seen, Server};
+use crate::testing::{Reply, Seen, Server, http_here, quick_retries};
 
 const OWN: &str = "22222222-2222-2222-2222-222222222222";
 
@@ -9,12 +9,8 @@ fn client(server: &Server, change: impl FnOnce(&mut AzureSettings)) -> AzureClie
         source: AzureSource::Token(Secret::new("hunter2")),
         endpoints: AzureEndpoints::at(&server.url),
         environment: Environment::default(),
-        http: HttpSettings { allow_private: true, ..HttpSettings::default() },
-        retries: RetrySettings {
-            first_wait: Duration::from_millis(1),
-            longest_wait: Duration::from_millis(2),
-            ..RetrySettings::default()
-        },
+        http: http_here(),
+        retries: quick_retries(),
         limits: LimiterSettings { rate: 1e6, burst: 1e6, slowest: 1e6, ..LimiterSettings::default() },
         ..AzureSettings::of_process()
     };

@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::testing::{Reply, Seen, Server};
+use crate::testing::{Reply, Seen, Server, http_here, quick_retries, wide_limits};
 use crate::{CallCounts, Secret};
 
 fn client(server: &Server, change: impl FnOnce(&mut GcpSettings)) -> GcpClient {
@@ -9,13 +9,9 @@ fn client(server: &Server, change: impl FnOnce(&mut GcpSettings)) -> GcpClient {
         source: GcpSource::Token(Secret::new("own")),
         endpoint_override: Some(server.url.clone()),
         environment: Environment::default(),
-        http: HttpSettings { allow_private: true, ..HttpSettings::default() },
-        retries: RetrySettings {
-            first_wait: Duration::from_millis(1),
-            longest_wait: Duration::from_millis(2),
-            ..RetrySettings::default()
-        },
-        limits: LimiterSettings { rate: 1000.0, burst: 1000.0, slowest: 1000.0, ..LimiterSettings::default() },
+        http: http_here(),
+        retries: quick_retries(),
+        limits: wide_limits(),
         ..GcpSettings::of_process()
     };
     change(&mut settings);

@@ -73,8 +73,15 @@ fn failure(kind: FailureKind, code: &str) -> CallFailure {
 /// A full collection.
 fn collected(caller: &impl Caller, targets: &[Target], types: &BTreeMap<Kind, ResourceType>) -> MemoryEstate {
     let mut builder = EstateBuilder::new();
-    let options =
-        CollectOptions { at_once: 4, most_pages: 100, now: at(0), oldest_kept: at(0), progress: None, record: None };
+    let options = CollectOptions {
+        at_once: 4,
+        most_pages: 100,
+        now: at(0),
+        oldest_kept: at(0),
+        lost: &[],
+        progress: None,
+        record: None,
+    };
     futures_executor::block_on(collect(caller, targets, types, &mut builder, &mut NoCheckpoints, options));
     builder.finish(catalogue().kinds())
 }

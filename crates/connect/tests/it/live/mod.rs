@@ -149,6 +149,7 @@ fn options<'p>() -> CollectOptions<'p> {
         most_pages: 10,
         now: "2026-06-01T00:00:00Z".parse().unwrap(),
         oldest_kept: "2026-05-31T00:00:00Z".parse().unwrap(),
+        lost: &[],
         progress: None,
         record: None,
     }
@@ -238,7 +239,9 @@ fn a_list_that_never_ends_is_given_up_and_said() {
     }
     let (estate, _) = run(&cloud, aws(), &mut NoCheckpoints, options());
     assert_eq!(cloud.asked().iter().filter(|call| call.starts_with("s3")).count(), 10);
-    assert!(estate.problems().iter().any(|problem| problem.message.contains("more than 10 pages")));
+    let (kind, scope) = (Kind::new("AWS::S3::Bucket"), Scope::account(Cloud::Aws, "123456789012"));
+    let Listing::Failed(cause) = estate.listing(&kind, &scope, None) else { panic!("it is not listed whole") };
+    assert!(cause.to_string().contains("more than 10 pages"), "{cause}");
 }
 
 /// Checkpoints in memory that stop working after some answers, as a killed process does.
@@ -636,4 +639,64 @@ permissions: { none: test }
     let anew = CollectOptions { oldest_kept: Timestamp::MAX, ..options() };
     let whole = run(&cloud(&["a", "b"]), &mut Kept { earlier: second.lines, ..Kept::default() }, anew);
     assert_eq!(whole, (estate, 0), "whoever begins anew asks for everything");
+}
+
+#[test]
+fn what_could_not_be_found_out_before_is_kept_and_recorded() {
+    let lost = [Problem::lost("connector c", None, "its accounts are unknown")];
+    let (mut kept, mut lines) = (Kept::default(), Vec::new());
+    let mut record = |line: &str| {
+        lines.push(line.to_owned());
+        Ok(())
+    };
+    let options = CollectOptions { lost: &lost, record: Some(&mut record), ..options() };
+    let (estate, _) = run(&played(), aws(), &mut kept, options);
+    assert_eq!(estate.problems(), lost);
+    let catalogue = catalogue();
+    let mut builder = EstateBuilder::new();
+    yagura_connect::live::read_kept(catalogue.resource_types(), &mut builder, |take| {
+        kept.lines.iter().for_each(|(_, line)| take(line));
+        kept.failed.iter().for_each(|line| take(line));
+        Ok(())
+    });
+    assert_eq!(builder.finish(catalogue.kinds()).problems(), lost, "kept");
+    let mut builder = EstateBuilder::new();
+    let options = yagura_connect::export::ReadOptions::default();
+    let text = lines.join("\n");
+    yagura_connect::export::read_stream("r", text.as_bytes(), catalogue.resource_types(), &mut builder, &options);
+    assert_eq!(builder.finish(catalogue.kinds()).problems(), lost, "recorded");
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("c.jsonl"), text).unwrap();
+    assert_eq!(Replay::read(folder.path()).unwrap().1, lost, "replayed");
+}
+
+#[test]
+fn a_google_service_that_is_switched_off_for_the_caller_says_nothing_about_the_project() {
+    let project = "cloudresourcemanager.googleapis.com/Project";
+    let file = "
+kind: cloudresourcemanager.googleapis.com/Project
+cloud: gcp
+title: { en: Project }
+category: management
+list: { asset: cloudresourcemanager.googleapis.com/Project, content: [RESOURCE] }
+attached: { settings: { service: accessapproval, operation: get, url: 'https://accessapproval.googleapis.com/v1/projects/{projectId}/settings', permissions: { none: test } } }
+permissions: { none: test }
+";
+    let row = json!({
+        "name": "//cloudresourcemanager.googleapis.com/projects/1", "assetType": project, "ancestors": ["projects/1"],
+        "resource": { "data": { "projectId": "web", "projectNumber": "1" } },
+    });
+    let url = "https://accessapproval.googleapis.com/v1/projects/web/settings";
+    let cloud = Played::default().with(&assets(&[project], "RESOURCE"), json!({ "assets": [row] }), None).failing(
+        &format!("accessapproval:get - {}", json!({ "url": url })),
+        FailureKind::NotOffered,
+        "SERVICE_DISABLED",
+    );
+    let catalogue = catalogue_of(&[("resource-types/gcp/resourcemanager/project.yaml", file)]);
+    let (mut builder, mut nothing) = (EstateBuilder::new(), NoCheckpoints);
+    let types = catalogue.resource_types();
+    futures_executor::block_on(collect(&cloud, &[google()], types, &mut builder, &mut nothing, options()));
+    let estate = builder.finish(catalogue.kinds());
+    let found = estate.by_id(&ResourceId::new(Cloud::Gcp, "//cloudresourcemanager.googleapis.com/projects/1")).unwrap();
+    assert!(matches!(found.attachment("settings"), Some(Answer::Failed(_))), "{:?}", found.attached);
 }
