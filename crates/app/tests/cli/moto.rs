@@ -246,7 +246,7 @@ fn a_collection_that_is_killed_ten_times_gives_the_same_estate() {
             .unwrap();
         // After a random number of further answers, and at a random moment of the last one.
         let moment = u64::from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_micros());
-        let until = proxy.answered() + 1 + moment % (requests / 20);
+        let until = proxy.answered() + 1 + moment % (requests / 12);
         while proxy.answered() < until && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(1));
         }
